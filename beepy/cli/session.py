@@ -196,7 +196,26 @@ def _print_summary(
                     eprint(line)
                 else:
                     _log.info("%s", line)
+        for line in ring_lines(stats):
+            eprint(line)
+        for schema, ring in stats.rings.items():
+            _log.info("map '%s': at most %d of %d bytes in use", safe(schema.map), ring[1], ring[0])
         eprint(summary_line(stats, seconds, shows_cost=shows_cost))
+
+
+def ring_lines(stats: RunStats) -> Iterator[str]:
+    """Yield the size to try for each ring buffer that was too small."""
+    for schema, (size, _, wanted) in stats.rings.items():
+        if wanted:
+            option = f"--map-size {safe(schema.map)}={_size_text(wanted)}"
+            yield f"note: {safe(schema.map)}: records did not fit {_size_text(size)}: try {option}"
+
+
+def _size_text(size: int) -> str:
+    for unit, factor in (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)):
+        if size % factor == 0:
+            return f"{size // factor}{unit}"
+    return str(size)
 
 
 def summary_line(stats: RunStats, seconds: float, *, shows_cost: bool = False) -> str:

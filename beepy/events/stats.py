@@ -22,7 +22,9 @@ class RunStats:
     them: what would have been sent was never produced, so they are no losses.
     ``skipped_programs`` are (image, program) of programs that were not attached because this kernel
     lacks their attach point. Where programs ran for one thread in N only, to cost less, ``sampled``
-    is the largest N. ``cost`` is what the run costs, None if that is not measured.
+    is the largest N. ``rings`` has of each ring buffer whose losses are counted, in bytes: its
+    size, how much of it was in use at most, and the size to try after losses (0: there were none).
+    ``cost`` is what the run costs, None if that is not measured.
     """
 
     def __init__(self, schemas: Iterable[Schema] = ()) -> None:
@@ -33,6 +35,7 @@ class RunStats:
         self.cut_by_count = 0
         self.skipped_programs: Sequence[tuple[str, str]] = ()
         self.sampled = 1
+        self.rings: dict[Schema, tuple[int, int, int]] = {}
         self.cost: Cost | None = None
         self.lost: dict[Schema, int | None] = {
             schema: lost_yet(schema) for schema in schemas if schema.is_stream

@@ -169,6 +169,28 @@ def test_produced(seed: int, kind: str, compiled: ObjectOf, beepy: Beepy) -> Non
     assert produced > 0
     assert shown + lost == produced, done.err
     assert "kernel reports" not in done.err
+    suggested = re.search(r"^note: print_events: records did not fit .*", done.err, re.MULTILINE)
+    assert bool(suggested) == (lost > 0 and kind != "perf buffer"), done.err
+
+
+def test_after_losses_a_size_is_suggested(compiled: ObjectOf, beepy: Beepy) -> None:
+    """All records are lost in one interval: the reader is stopped."""
+    path = compiled(SOURCES["reserve in 64 KB"])
+    with beepy.start(
+        *("-v", "run", path, "-o", "none", "--interval", "1h", "--no-metrics")
+    ) as running:
+        running.until_attached()
+        running.process.send_signal(signal.SIGSTOP)
+        produce(1, CPUS[0])
+        running.process.send_signal(signal.SIGCONT)
+        done = running.end()
+    size = (8 + 5 * 8) * BURST  # with headers
+    assert 1 << 16 < size < 1 << 17
+    assert (
+        "note: print_events: records did not fit 64K: try --map-size print_events=128K" in done.said
+    )
+    (used,) = re.findall(r"info: map 'print_events': at most (\d+) of 65536 bytes in use", done.err)
+    assert int(used) > (1 << 16) - 48
 
 
 def test_without_the_counter_a_ring_does_not_know(compiled: ObjectOf, beepy: Beepy) -> None:
