@@ -188,6 +188,9 @@ def _print_summary(
     """
     if error is None or issubclass(error, KeyboardInterrupt | OutputError | OverheadError):
         seconds = time.monotonic() - started
+        _log_details(stats)
+        for line in ring_lines(stats):
+            eprint(line)
         if stats.cost:
             from beepy.cli import cost_lines  # noqa: PLC0415 - few runs measure it
 
@@ -196,9 +199,6 @@ def _print_summary(
                     eprint(line)
                 else:
                     _log.info("%s", line)
-        for line in ring_lines(stats):
-            eprint(line)
-        _log_details(stats)
         eprint(summary_line(stats, seconds, shows_cost=shows_cost))
 
 
