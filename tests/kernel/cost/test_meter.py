@@ -125,7 +125,7 @@ def test_the_summary_has_the_cost(beepy: Beepy) -> None:
     *_, cost, own, summary = done.said
     assert cost.startswith("cost: program 'sched_process_exit': ")
     assert own.startswith("cost: beepy itself: ")
-    assert " lost unknown (print_exits), programs " in summary
+    assert " lost, programs " in summary
     assert "% of a CPU, beepy " in summary
     assert "CPU" not in beepy(*run).err
     *_, cost, own, summary = beepy(*run, "-v").said
