@@ -232,7 +232,7 @@ def run(
         from beepy.cli import advice  # noqa: PLC0415 - only on the way to an error
 
         if settings.username is None:
-            advice.explain_password(error, settings.password, images, settings.storage)
+            advice.explain_password(error, settings.password)
         raise
     signer_option = verification.signer_option(keys or (), identity, issuer, trusted_root)
     if signer_option and not verify:
