@@ -28,7 +28,8 @@ killed.stand_alone()
 if {old}:
     killed.refuse_links()
 before = killed.left(group, set())
-arguments = ({path!r}, "-o", "none", "--no-metrics", "--iface", "lo", "--cgroup", str(group))
+attach = f"on_egress={{group}}"
+arguments = ({path!r}, "-o", "none", "--no-metrics", "--iface", "lo", "--attach", attach)
 killer = killed.Killer(folder, *arguments, seed={seed})
 killer.attached(signal.SIGINT)
 for _ in range({cycles}):
