@@ -174,12 +174,12 @@ def _parsed(image: Image | str | Path) -> CollectionSpec:
     from beepy.oci import lookup  # noqa: PLC0415 - the command line has parsed it
     from beepy.source import parse  # noqa: PLC0415
 
-    found = lookup.find(image)
-    if len(found.programs) > 1:
+    image = lookup.find(image)
+    if len(image.programs) > 1:
         from beepy.arguments import wrong_value  # noqa: PLC0415 - only on the way to an error
 
-        raise wrong_value("spec", "one object, such as parse(image, 0)", found)
-    return parse(found)
+        raise wrong_value("spec", "one object, such as parse(image, 0)", image)
+    return parse(image)
 
 
 def _targets(spec: CollectionSpec, targets: Mapping[str, Target | str]) -> Mapping[str, Target]:
