@@ -87,7 +87,7 @@ def test_below_the_bound_nothing_happens(burn: str) -> None:
         for _ in run:
             pass
         assert run.stats.cost
-        assert run.stats.cost.share == 0
+        assert run.stats.cost.counted_s > 0.5
 
 
 def test_the_command_ends_with_4(beepy: Beepy, burn: str, producer: int) -> None:
@@ -125,7 +125,7 @@ def test_the_summary_has_the_cost(beepy: Beepy) -> None:
     *_, cost, own, summary = done.said
     assert cost.startswith("cost: program 'sched_process_exit': ")
     assert own.startswith("cost: beepy itself: ")
-    assert " lost unknown (print_exits), programs " in summary
+    assert " lost, programs " in summary
     assert "% of a CPU, beepy " in summary
     assert "CPU" not in beepy(*run).err
     *_, cost, own, summary = beepy(*run, "-v").said
