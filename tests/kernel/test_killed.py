@@ -28,8 +28,7 @@ killed.stand_alone()
 if {old}:
     killed.refuse_links()
 before = killed.left(group, set())
-attach = f"on_egress={{group}}"
-arguments = ({path!r}, "-o", "none", "--no-metrics", "--iface", "lo", "--attach", attach)
+arguments = ({path!r}, "-o", "none", "--no-metrics", "--iface", "lo", "--cgroup", str(group))
 killer = killed.Killer(folder, *arguments, seed={seed})
 killer.attached(signal.SIGINT)
 for _ in range({cycles}):
