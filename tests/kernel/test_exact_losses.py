@@ -162,7 +162,7 @@ def counts(done: Done) -> tuple[int, int, int]:
 
 @pytest.mark.parametrize("kind", SOURCES)
 @pytest.mark.parametrize("seed", range(RUNS))
-def test_shown_and_lost_are_what_was_produced(
+def test_nothing_produced_is_missing(
     seed: int, kind: str, compiled: ObjectOf, beepy: Beepy
 ) -> None:
     dice = random.Random(f"{kind} {seed}")
