@@ -78,25 +78,30 @@ def open(  # noqa: A001 - as in tarfile and wave
     The caller closes the run: it is a context manager.
 
     ``images`` are references, paths, names of bundled images, or what ``find`` and ``parse``
-    return. ``variables`` sets global variables, ``filters`` are ``[MAP,]FIELD,REGEX``, ``where``
-    are expressions, ``texts``
-    are ``[MAP,]FIELD`` of arrays of bytes that are text. ``types`` are the types of maps' records
-    by map, such as ``"struct event"``; ``map_sizes`` are bytes of rings, entries of other maps, as
-    numbers or as ``"16M"``. ``programs`` are the only ones to load,
-    ``targets`` overrules where programs attach (program -> target); ``iface``, ``netns``
-    and ``binary`` hold for all programs that take them. ``pid``, ``comm``, ``uid``, ``cgroup`` (a
-    directory), ``container``, ``pod`` and ``unit`` choose whose events are shown, each one or
-    several. Tables are read each ``interval`` seconds (None: only at the end, and through
-    ``run.maps``), or without ``interval`` as often as the image says. The run ends after
-    ``timeout`` seconds or ``count`` rows. ``cost``: measure what the programs cost
-    (``run.stats.cost``); if they take more than ``max_overhead`` of one CPU (0.02: 2 %), they are
-    detached, and the iteration ends with OverheadError. ``trace`` is called with each line that
-    programs print, in a thread of its own. ``missing``: what to do about a program whose attach
-    point this kernel lacks. ``btf`` are the kernel's types, or a file of them. ``rewrite``:
-    programs get code that counts what they lose. ``pull`` is when a registry is asked, in the
-    place of ``options.pull``. ``verify`` is who must have signed the images, True for those whom
-    the policy names; ``policy`` is a file that says which images may be used. Raises BeepyError,
-    TypeError for an argument of a wrong type.
+    return. ``programs`` are the only ones to load, ``targets`` overrides where programs attach
+    (program -> target); ``iface``, ``netns`` and ``binary`` hold for all programs that take them.
+    ``variables`` sets global variables. ``types`` are the types of maps' records by map, such as
+    ``"struct event"``; ``map_sizes`` are bytes of rings, entries of other maps, as numbers or as
+    ``"16M"``. ``missing``: what to do about a program whose attach point this kernel lacks.
+    ``btf`` are the kernel's types, or a file of them. ``rewrite``: programs get code that counts
+    what they lose.
+
+    ``filters`` are ``[MAP,]FIELD,REGEX``, ``where`` are expressions, ``texts`` are ``[MAP,]FIELD``
+    of arrays of bytes that are text. ``pid``, ``comm``, ``uid``, ``cgroup`` (a directory),
+    ``container``, ``pod`` and ``unit`` choose whose events are shown, each one or several. Tables
+    are read each ``interval`` seconds (None: only at the end, and through ``run.maps``); without
+    ``interval`` as often as the image says. The run ends after ``timeout`` seconds or ``count``
+    rows.
+
+    ``cost``: measure what the programs cost (``run.stats.cost``); if they take more than
+    ``max_overhead`` of one CPU (0.02: 2 %), they are detached, and the iteration ends with
+    OverheadError. ``trace`` is called with each line that programs print, in a thread of its own.
+
+    ``pull`` is when a registry is asked, in place of ``options.pull``. ``verify`` is who must have
+    signed the images, True for those whom the policy names; ``policy`` is a file that says which
+    images may be used.
+
+    Raises BeepyError, TypeError for an argument of a wrong type.
     """
     if not images:
         raise UsageError("images: expected at least one, got none")

@@ -51,9 +51,9 @@ def reader(program: Program, target: Target, spec: CollectionSpec) -> "StructRea
         vocabulary=record.vocabulary,
         presentation=record.presentation,
     )
-    target.shared[key] = made = StructReader(schema)
-    made.add(program, target)
-    return made
+    target.shared[key] = struct_reader = StructReader(schema)
+    struct_reader.add(program, target)
+    return struct_reader
 
 
 class StructReader:

@@ -51,8 +51,8 @@ class Keys:
 
     def series(self, raw: bytes) -> Series | None:
         """Return the series of a key, None if it is left out. Raises DecodeError."""
-        found: Series | None = self._memo[raw]
-        return found
+        series: Series | None = self._memo[raw]
+        return series
 
     def _series(self, raw: bytes) -> Series | None:
         plan = self._plan
