@@ -20,10 +20,11 @@ from typing import Any, Final, NamedTuple
 from beepy.btf import types
 from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.btf.types import AnyEnum, Bits
-from beepy.events import enums, gadget_texts, go_format, semantics
+from beepy.events import enums, gadget_texts, semantics
 from beepy.events.batch import Machine, Schema
 from beepy.events.codec import Codec, Value
 from beepy.events.fields import RECORD, Field
+from beepy.text import escaped
 
 RAW: Final = "_raw"
 ADDRESS: Final = "gadget_ip_addr_t"
@@ -314,7 +315,7 @@ def _joined(skip: int, length_size: int, raw: bytes) -> str:
     """Return the texts in an array, joined; their length together is at the start of ``raw``."""
     length = int.from_bytes(raw[:length_size], "little")
     texts = raw[skip:][:length].removesuffix(b"\0").split(b"\0")
-    return _BETWEEN.join(map(go_format.escaped, texts))
+    return _BETWEEN.join(map(escaped, texts))
 
 
 def _rest(skip: int, length_size: int, raw: Any) -> str:  # noqa: ANN401 - bytes
