@@ -18,7 +18,6 @@ from beepy.conventions.gadget_yaml import DataSource, Metadata, ParameterInfo, P
 from beepy.core import access
 from beepy.errors import BtfError, RelocationError, UsageError
 from beepy.events import schemas, variables
-from beepy.events.batch import Schema
 from beepy.obj.spec import (
     CollectionSpec,
     CoreRef,
@@ -289,11 +288,12 @@ def _iterators(
         if not size_of(spec.btf, record):
             where = f"{safe(spec.name)}: data source '{excerpt(iterator.name)}'"
             raise BtfError(f"{where}: struct {excerpt(iterator.record)}: it has no members")
-        schema = Schema(spec.name, iterator.name, None, spec.btf, record, vocabulary=VOCABULARY)
+        of_rows = IteratorRecord(iterator.name, record, VOCABULARY)
+        schema = schemas.of_iterator(spec, of_rows)
         source = metadata.sources.get(iterator.name, _NO_SOURCE)
-        presentation = gadget_columns.of(schema, source)
+        of_rows = of_rows._replace(presentation=gadget_columns.of(schema, source))
         for program in iterator.programs:
-            yield program, IteratorRecord(iterator.name, record, VOCABULARY, presentation)
+            yield program, of_rows
 
 
 def _struct(spec: CollectionSpec, name: str) -> TypeId:

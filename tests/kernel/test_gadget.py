@@ -168,6 +168,8 @@ def test_notices(beepy: Beepy, layout: Layout) -> None:
     assert [line.partition(":")[0] for line in described["unsupported"]] == ["WASM module"]
     text = beepy("describe", "x.example/snap:1", "--storage", str(layout.path)).out
     assert "not supported  map 'gadget_sockets': nothing fills it" in text
+    assert "\niterator sockets\n  programs     tcp, udp\n  record type  struct socket\n" in text
+    assert "    port  u16  2 bytes at 0  record\n" in text
 
 
 def test_tables_are_emptied_at_each_reading(beepy: Beepy, layout: Layout) -> None:

@@ -19,7 +19,9 @@ from tests.support import packed
 pytestmark = pytest.mark.registry
 
 ELF = b"\x7fELF" + bytes(range(256))
-META: Final[dict[str, object]] = {"bpf_skel": {"obj_name": "x_bpf", "maps": None, "progs": [], "data_sections": []}}
+META: Final[dict[str, object]] = {
+    "bpf_skel": {"obj_name": "x_bpf", "maps": None, "progs": [], "data_sections": []}
+}
 
 
 @pytest.fixture

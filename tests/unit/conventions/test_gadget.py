@@ -4,7 +4,7 @@ import pytest
 
 from beepy import conventions
 from beepy.btf.btf import Btf
-from beepy.btf.types import VOID
+from beepy.btf.types import VOID, TypeId
 from beepy.conventions.gadget import adapt
 from beepy.errors import BeepyError, BtfError, UnsupportedImage
 from beepy.obj import insn as op
@@ -96,6 +96,14 @@ def test_an_iterator_of_two_programs() -> None:
         ("tcp", "sockets", gadget.event),
         ("udp", "sockets", gadget.event),
     ]
+
+
+def test_an_iterator_whose_records_cannot_be_read() -> None:
+    gadget = Gadget()
+    gadget.types.writer.struct("broken", 4, [("x", TypeId(9999), 0)])
+    gadget.says("iter_tasks___broken___p")
+    with pytest.raises(BtfError, match=r"^image: data source 'tasks': .*9999"):
+        gadget.applied(programs=(section("p", "iter/task"),))
 
 
 def test_a_gadget_that_says_nothing_is_shown_all_the_same() -> None:
