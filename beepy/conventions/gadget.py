@@ -76,7 +76,7 @@ def adapt(spec: CollectionSpec, hints: Mapping[str, bytes]) -> CollectionSpec:
         return spec._replace(unsupported=("the object has no types: nothing is shown",))
     names = gadget_names.read(spec.btf)
     _check(spec, names)
-    unsupported = [*_unsupported(spec, names, hints)]
+    unsupported = [*_unsupported(spec, names, hints), *_metrics(metadata)]
     programs = []
     for program in spec.programs:
         adapted, reason = _program(program, spec.btf, names, metadata.programs)
@@ -128,6 +128,13 @@ def _unsupported(spec: CollectionSpec, names: Names, hints: Mapping[str, bytes])
         )
     for ignored in names.ignored:
         yield f"{ignored}: has no effect"
+
+
+def _metrics(metadata: Metadata) -> Iterator[str]:
+    for name, source in metadata.sources.items():
+        if source.annotations.get("metrics.collect", "") == "true":
+            where = f"data source '{excerpt(name)}'"
+            yield f"{where}: metrics.collect: left out: no metrics are made of it"
 
 
 def _program(

@@ -237,6 +237,14 @@ def test_parts_that_are_not_supported() -> None:
     ]
 
 
+def test_metrics_are_not_supported() -> None:
+    gadget = Gadget()
+    yaml = 'datasources: {file: {annotations: {metrics.collect: "true"}}}'
+    (line,) = gadget.applied(gadget.stats, yaml=yaml).unsupported
+    assert line == "data source 'file': metrics.collect: left out: no metrics are made of it"
+    assert gadget.applied(gadget.stats, yaml=yaml.replace("true", "false")).unsupported == ()
+
+
 def test_sockets_are_read_by_the_images_own_type() -> None:
     gadget = Gadget()
     w = gadget.types.writer
