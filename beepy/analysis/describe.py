@@ -11,6 +11,7 @@ from beepy.analysis.description import (
     CheckInfo,
     Description,
     FieldInfo,
+    IteratorInfo,
     MapInfo,
     ParameterInfo,
     ProgramInfo,
@@ -27,7 +28,7 @@ from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.decoders import Decoders
 from beepy.events.metrics import decide
-from beepy.events.schemas import of_map
+from beepy.events.schemas import of_iterator, of_map
 from beepy.events.selection import KINDS
 from beepy.obj.insn import CALL
 from beepy.obj.pinning import Pins
@@ -102,6 +103,7 @@ def describe(
             for map_spec in spec.maps
             if map_spec.contents is None or map_spec.name in schemas  # not all sections of data
         ),
+        iterators=tuple(_iterator_infos(spec, decoders)),
         parameters=tuple([ParameterInfo(*parameter) for parameter in spec.parameters]),
         variables=tuple(_variable_infos(spec, decoders)),
         externs=tuple(extern.name for extern in spec.externs),
@@ -166,6 +168,18 @@ def _map_info(
         labels=labels,
         fields=tuple(_fields(decoders.of(schema))) if schema else (),
     )
+
+
+def _iterator_infos(spec: CollectionSpec, decoders: Decoders) -> Iterator[IteratorInfo]:
+    """Yield the iterators that write structs, each once."""
+    for record in dict.fromkeys(spec.iterator_records.values()):
+        schema = of_iterator(spec, record)
+        yield IteratorInfo(
+            name=record.name,
+            programs=tuple([p for p, other in spec.iterator_records.items() if other == record]),
+            record_type=c_type(schema.btf, schema.record),
+            fields=tuple(_fields(decoders.of(schema))),
+        )
 
 
 def _planned(schema: Schema) -> tuple[str, tuple[str, ...]]:

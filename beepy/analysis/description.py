@@ -28,7 +28,7 @@ class ProgramInfo(NamedTuple):
 class FieldInfo(NamedTuple):
     """A field, as outputs name it; its offset counts from the start of ``part``.
 
-    ``part`` is "record" for streams; "key", "value" or "cpu" for tables.
+    ``part`` is "record" for streams and iterators; "key", "value" or "cpu" for tables.
     """
 
     name: str
@@ -63,6 +63,15 @@ class MapInfo(NamedTuple):
     not_shown: str | None
     metric: str | None
     labels: tuple[str, ...]
+    fields: tuple[FieldInfo, ...]
+
+
+class IteratorInfo(NamedTuple):
+    """An iterator: its ``programs`` write structs of the type ``record_type``."""
+
+    name: str
+    programs: tuple[str, ...]
+    record_type: str
     fields: tuple[FieldInfo, ...]
 
 
@@ -131,6 +140,7 @@ class Description(NamedTuple):
     changes: tuple[str, ...]
     programs: tuple[ProgramInfo, ...]
     maps: tuple[MapInfo, ...]
+    iterators: tuple[IteratorInfo, ...]
     parameters: tuple[ParameterInfo, ...]
     variables: tuple[VariableInfo, ...]
     externs: tuple[str, ...]

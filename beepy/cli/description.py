@@ -8,6 +8,7 @@ from typing import Any, Final
 from beepy.analysis.description import (
     CheckInfo,
     Description,
+    FieldInfo,
     MapInfo,
     ParameterInfo,
     ProgramInfo,
@@ -102,6 +103,12 @@ def _lines(description: Description) -> Iterator[str]:
         if info.fields:
             yield ""
             yield from _map(info)
+    for iterator in description.iterators:
+        yield ""
+        yield f"iterator {safe(iterator.name)}"
+        programs = ", ".join(iterator.programs)
+        yield from _pairs("  ", [("programs", programs), ("record type", iterator.record_type)])
+        yield from _fields(iterator.fields)
     for program in description.programs:
         yield ""
         yield from _program(program, description.needs)
@@ -219,13 +226,17 @@ def _map(info: MapInfo) -> Iterator[str]:
         ],
     )
     if info.fields:
-        yield "  fields"
-        yield from _table(
-            [
-                (field.name, field.type, _location(field.offset_bits, field.bits), field.part)
-                for field in info.fields
-            ]
-        )
+        yield from _fields(info.fields)
+
+
+def _fields(infos: Iterable[FieldInfo]) -> Iterator[str]:
+    yield "  fields"
+    yield from _table(
+        [
+            (info.name, info.type, _location(info.offset_bits, info.bits), info.part)
+            for info in infos
+        ]
+    )
 
 
 def _record_type(info: MapInfo) -> str:

@@ -117,6 +117,7 @@ def _show(
     # The summary comes last, when everything is detached and the sinks are closed: leaving
     # running adds the last losses to the stats.
     with ExitStack() as summary:
+        summary.callback(signals.end_checks)
         launched = start()
         running = launched.run
         with running:

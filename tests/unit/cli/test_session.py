@@ -1,11 +1,17 @@
+import signal
+from pathlib import Path
+
 import pytest
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, TypeId
 from beepy.btf.writer import BtfWriter
+from beepy.cli import session, signals
 from beepy.cli.session import LOST, MISSED, failed_by_loss, summary_line
+from beepy.errors import BeepyError
 from beepy.events.batch import Schema
 from beepy.events.stats import RunStats
+from beepy.launch import Chosen
 
 BTF = Btf(BtfWriter().data())
 
@@ -112,3 +118,13 @@ def test_what_fails(value: str) -> None:
         assert failed_by_loss(stats({"r": lost}), value) is bool(value)
     counted.evicting.add(table("t"))
     assert failed_by_loss(counted, value) is bool(value)
+
+
+def test_no_timer_is_left_when_a_run_has_ended(tmp_path: Path) -> None:
+    options = session.ShowOptions("json")
+    signals.end_stalled_write(1000)
+    with pytest.raises(BeepyError):
+        session.replay(
+            str(tmp_path / "none"), Chosen(), options, limit=None, speed=None, hides_zeros=True
+        )
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
