@@ -159,9 +159,11 @@ def _id(chosen: int | str) -> Iterator[_Step]:
 
 
 def _name(chosen: bytes | str) -> Iterator[_Step]:
+    for at in (0, 8):  # some kernels (v6.1) write nothing behind the end of a name
+        yield _Step(Insn(ST | MEM | DW, FRAME, 0, _NAME + at))
     yield from _address(1, _NAME)
     yield _Step(Insn(MOV64_IMM, 2, 0, 0, _NAME_SIZE))
-    yield _call("get_current_comm")  # padded with zeros
+    yield _call("get_current_comm")
     if isinstance(chosen, str):
         yield from _lookup(chosen, _NAME)
         yield _Step(Insn(JMP | _JEQ, 0), skips=True)

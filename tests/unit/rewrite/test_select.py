@@ -1,7 +1,7 @@
 import pytest
 
 from beepy.errors import RewriteError
-from beepy.obj.insn import CALL, EXIT, MOV64_IMM, Insn, jumps
+from beepy.obj.insn import CALL, DW, EXIT, MEM, MOV64_IMM, ST, Insn, jumps
 from beepy.obj.spec import MapRef, ProgramSpec
 from beepy.rewrite.prologue import Ancestor, Choice, entry
 from beepy.rewrite.select import CGROUPS, NAMES, PIDS, Selection, apply, contents
@@ -44,6 +44,13 @@ def test_each_cgroup_is_asked_for_and_one_is_enough() -> None:
     passed = {at + 2 + code.near[at + 1].off for at in checks[:-1]}
     assert passed == {len(code.near) - 1}  # where the context is restored
     assert checks[-1] + 2 + code.near[checks[-1] + 1].off == len(code.near)  # far: skipped
+
+
+def test_what_the_kernel_leaves_behind_a_name_is_not_compared() -> None:
+    code = entry(Choice(names=b"a"))
+    call = next(at for at, insn in enumerate(code.near) if insn.code == CALL)
+    zeroed = [insn.off for insn in code.near[:call] if insn.code == ST | MEM | DW and not insn.imm]
+    assert zeroed == [-16, -8]
 
 
 def test_programs_that_may_sleep_ask_for_the_ids_of_cgroups() -> None:
