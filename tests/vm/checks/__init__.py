@@ -19,6 +19,7 @@ from tests.vm.checks import (
     maps,
     network,
     probes,
+    rewritten,
     tables,
 )
 from tests.vm.checks.check import Check
@@ -34,6 +35,7 @@ TABLE: Final[tuple[Check, ...]] = (
     *network.CHECKS,
     *tables.CHECKS,
     *maps.CHECKS,
+    *rewritten.CHECKS,
     *age.CHECKS,
     *kernel.CHECKS,
 )
