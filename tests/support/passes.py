@@ -54,13 +54,16 @@ class Outcomes:
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, str]] = Counter()
         self.wrong: list[str] = []
+        self.unloadable: list[str] = []
         self.named: Counter[str] = Counter()
 
     def add(self, spec: CollectionSpec) -> None:
         """Load the object's programs as they are, and rewritten by each pass."""
         for outcome in outcomes(spec):
             self.counts[outcome.by, outcome.outcome] += 1
-            if outcome.why:
+            if outcome.by == PLAIN and outcome.why:
+                self.unloadable.append(outcome.why)
+            elif outcome.why:
                 name = expected(outcome)
                 self.named[f"{outcome.by}: {name}"] += bool(name)
                 if not name:
@@ -86,7 +89,7 @@ def outcomes(spec: CollectionSpec) -> Iterator[Outcome]:
     """Yield what becomes of each program that is loaded by default."""
     refusals = _refusals(spec)
     for name, why in refusals.items():
-        yield Outcome(name, PLAIN, REFUSED if why else LOADED)
+        yield Outcome(name, PLAIN, REFUSED if why else LOADED, why)
     loaded = [program for program in spec.programs if refusals.get(program.name) == ""]
     yield from _with_losses(spec, loaded)
     skippable = [program.name for program in loaded if _is_skippable(program)]
