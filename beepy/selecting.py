@@ -20,6 +20,7 @@ from beepy.host import cgroups, containers
 from beepy.kernel.own_pid import own_pid
 from beepy.obj.spec import CollectionSpec, ProgramSpec
 from beepy.rewrite import select
+from beepy.rewrite.prologue import Ancestor
 from beepy.rewrite.select import MAX_CGROUPS, MAX_NAME, Selection
 from beepy.sections import Mechanism
 from beepy.subjects import Subject
@@ -77,6 +78,7 @@ def resolve(chosen: Subjects) -> Selection:
         uids=tuple(dict.fromkeys(chosen.uids)),
         names=tuple(dict.fromkeys(names)),
         cgroups=directories,
+        ancestors=_ancestors(directories),
     )
 
 
@@ -88,6 +90,14 @@ def _directories(chosen: Subjects) -> Iterator[str]:
         yield from (containers.pod(tree, name) for name in chosen.pods)
         for name in chosen.units:
             yield from containers.unit(tree, name)
+
+
+def _ancestors(directories: Sequence[str]) -> tuple[Ancestor, ...]:
+    """Return the depths and ids of cgroups; () where the root of all cgroups is not seen."""
+    if not directories:
+        return ()
+    found = [cgroups.identify(path) for path in directories]
+    return tuple([Ancestor(*known) for known in found if known]) if all(found) else ()
 
 
 def common_target(specs: Sequence[CollectionSpec], common: Target, selection: Selection) -> Target:

@@ -227,6 +227,8 @@ def summary_line(stats: RunStats, seconds: float, *, shows_cost: bool = False) -
         parts.append(f"lost unknown ({unknown})")
     if missed := sum(filter(None, stats.missed.values())):
         parts.append(f"{missed} missed {'run' if missed == 1 else 'runs'}")
+    elif None in stats.missed.values():
+        parts.append("missed runs unknown")
     if evicting:
         parts.append(f"evictions unknown ({evicting})")
     if shows_cost and stats.cost:

@@ -106,6 +106,13 @@ def test_missed_runs_are_no_losses() -> None:
     assert summary_line(counted, 0) == "beepy: 0 shown, 0 filtered, 0 lost, 3 missed runs, 0.0 s"
 
 
+def test_a_kernel_that_does_not_count_missed_runs_is_named() -> None:
+    counted = RunStats()
+    counted.missed = {("image", "p"): None, ("image", "q"): 0}
+    line = "beepy: 0 shown, 0 filtered, 0 lost, missed runs unknown, 0.0 s"
+    assert summary_line(counted, 0) == line
+
+
 @pytest.mark.parametrize("value", ["", LOST, MISSED])
 def test_what_fails(value: str) -> None:
     """Nothing without the option; what is not known fails as well."""

@@ -20,6 +20,7 @@ from tests.vm.checks import (
     maps,
     network,
     probes,
+    rewritten,
     tables,
 )
 from tests.vm.checks.check import Check
@@ -36,6 +37,7 @@ TABLE: Final[tuple[Check, ...]] = (
     *network.CHECKS,
     *tables.CHECKS,
     *maps.CHECKS,
+    *rewritten.CHECKS,
     *age.CHECKS,
     *kernel.CHECKS,
 )
