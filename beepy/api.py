@@ -63,6 +63,7 @@ def open(  # noqa: A001 - as in tarfile and wave
     count: int | None = None,
     cost: bool = False,
     max_overhead: float | None = None,
+    shed: bool = False,
     trace: Callable[[TraceLine], None] | None = None,
     missing: Missing | None = None,
     btf: Btf | str | Path | None = None,
@@ -95,7 +96,8 @@ def open(  # noqa: A001 - as in tarfile and wave
 
     ``cost``: measure what the programs cost (``run.stats.cost``); if they take more than
     ``max_overhead`` of one CPU (0.02: 2 %), they are detached, and the iteration ends with
-    OverheadError. ``trace`` is called with each line that programs print, in a thread of its own.
+    OverheadError; with ``shed`` they run for some threads only, until they take less. ``trace`` is
+    called with each line that programs print, in a thread of its own.
 
     ``pull`` is when a registry is asked, in place of ``options.pull``. ``verify`` is who must have
     signed the images, True for those whom the policy names; ``policy`` is a file that says which
@@ -130,6 +132,8 @@ def open(  # noqa: A001 - as in tarfile and wave
     _expect("max_overhead", [max_overhead], "a number above 0", int | float | None)
     if max_overhead is not None and not max_overhead > 0:
         raise arguments.wrong_value("max_overhead", "a number above 0", max_overhead)
+    if shed and max_overhead is None:
+        raise UsageError("shed: expected max_overhead too")
     if trace is not None and not callable(trace):
         raise arguments.wrong_type("trace", "a function", trace)
     _expect("btf", [btf], "a path, or types", Btf | str | Path | None)
@@ -179,6 +183,7 @@ def open(  # noqa: A001 - as in tarfile and wave
         rewrite=rewrite,
         cost=bool(cost),
         max_overhead=max_overhead,
+        shed=bool(shed),
         trace=trace,
     )
     return launch(request).run
@@ -234,6 +239,7 @@ class OpenOptions(TypedDict, total=False):
     count: int | None
     cost: bool
     max_overhead: float | None
+    shed: bool
     trace: Callable[[TraceLine], None] | None
     missing: Missing | None
     btf: Btf | str | Path | None

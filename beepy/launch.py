@@ -58,8 +58,8 @@ class RunRequest(NamedTuple):
     ``limit`` is the number of rows after which the run ends. ``btf`` replaces the kernel's own
     types, by others or by the path of a file of them. ``rewrite``: programs get code that counts
     what they lose. ``cost``: measure what programs cost; ``max_overhead`` is the share of one CPU
-    that they may take. ``trace`` is called with each line that programs print, in a thread of its
-    own.
+    that they may take; ``shed``: over it they run for some threads only. ``trace`` is
+    called with each line that programs print, in a thread of its own.
     """
 
     images: Sequence[str | Image | CollectionSpec]
@@ -85,6 +85,7 @@ class RunRequest(NamedTuple):
     rewrite: bool = True
     cost: bool = False
     max_overhead: float | None = None
+    shed: bool = False
     trace: "Callable[[TraceLine], None] | None" = None
 
 
@@ -238,6 +239,12 @@ def _load(
         specs, filters = selected.specs, [*filters, *selected.filters]
         for notice in selected.notices:
             _log.warning("%s", notice)
+    if request.shed:
+        from beepy import shedding  # noqa: PLC0415 - few runs have a bound
+
+        if not request.rewrite:
+            raise UsageError(worded("--no-rewrite: choosing threads needs rewritten programs"))
+        specs = shedding.apply(specs)
     btf = request.btf
     if isinstance(btf, str | Path):
         from beepy.host import btf_file  # noqa: PLC0415 - few runs name one
@@ -327,7 +334,13 @@ def _meter(request: RunRequest, loaded: Sequence[Loaded], resources: ExitStack) 
     from beepy.cost.meter import Measured, Meter  # noqa: PLC0415 - few runs ask for it
 
     programs = [Measured(image, program) for image, program in _programs(loaded)]
-    return resources.enter_context(Meter(programs, request.max_overhead))
+    shed = None
+    if request.shed and request.max_overhead is not None:
+        from beepy.shedding import Shedder  # noqa: PLC0415 - as above
+
+        collections = [collection for image in loaded for collection in image.collections]
+        shed = Shedder(collections, request.max_overhead).after
+    return resources.enter_context(Meter(programs, request.max_overhead, shed))
 
 
 def _trace(

@@ -44,7 +44,10 @@ def of(collection: Collection, losses: Losses) -> Iterator[Reader]:
             continue
         if not schema.is_stream:
             losses.tables.append(schema)
-        yield CountedReader(reader, total) if total else reader
+        if total:
+            reader = CountedReader(reader, total)
+            losses.rings.append(reader)
+        yield reader
     for program in collection.programs.values():
         reader = hooks.reader(program, collection.target(program.name), collection.spec)
         if reader:

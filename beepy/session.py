@@ -20,12 +20,13 @@ from beepy.errors import UsageError
 from beepy.events.batch import Batch, Schema
 from beepy.events.batch_ops import drop, take, without_zeros
 from beepy.events.decoder import Decoder
-from beepy.events.protocols import Sink, Source
 from beepy.events.stats import RunStats
 from beepy.text import safe
 
 if TYPE_CHECKING:
     from nanoarrow import Array
+
+    from beepy.events.protocols import Sink, Source  # only types
 
     # the command line needs neither
     from beepy.events.row import Names, Row, Rows
@@ -55,7 +56,7 @@ class Run:
 
     def __init__(
         self,
-        source: Source,
+        source: "Source",
         *,
         limit: int | None = None,
         hides_zeros: bool = False,
@@ -90,11 +91,11 @@ class Run:
         """Add a stage after those added before; ``counter`` and ``select`` are those of Stage."""
         self._stages.append((counter, select))
 
-    def add_sink(self, sink: Sink) -> None:
+    def add_sink(self, sink: "Sink") -> None:
         """Open a sink that gets the rows that are shown; the run closes it."""
         self._open(sink, self._sinks)
 
-    def add_observer(self, sink: Sink) -> None:
+    def add_observer(self, sink: "Sink") -> None:
         """Open a sink that also gets the rows of value 0 that are hidden from other sinks."""
         self._open(sink, self._observers)
 
@@ -299,7 +300,7 @@ class Run:
         names = [schema.map[:20] for schema in self.schemas]
         return f"Run({', '.join([*map(repr, names[:4]), *['...'][: len(names) > 4]])})"
 
-    def _open(self, sink: Sink, sinks: list[Sink]) -> None:
+    def _open(self, sink: "Sink", sinks: "list[Sink]") -> None:
         self._resources.callback(sink.close)  # also if it opens only in part
         try:
             sink.open(self.decoders)
@@ -362,7 +363,7 @@ class Run:
         stats.shown += shown.records
         return shown
 
-    def _write(self, batch: Batch, sinks: list[Sink]) -> None:
+    def _write(self, batch: Batch, sinks: "list[Sink]") -> None:
         for sink in (*sinks,):  # a copy: the loop removes sinks
             try:
                 sink.write(batch)

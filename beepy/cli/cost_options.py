@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from beepy.cli import panels
-from beepy.cli.option_values import share
+from beepy.cli.option_values import Bound, bound
 
 if TYPE_CHECKING:
     from beepy.trace.lines import TraceLine  # few runs trace
@@ -18,12 +18,12 @@ Measure: TypeAlias = Annotated[
     ),
 ]
 MaxOverhead: TypeAlias = Annotated[
-    float | None,
+    Bound | None,
     typer.Option(
         "--max-overhead",
-        metavar="PERCENT",
-        parser=share("--max-overhead"),
-        help="Detach programs that take more of a CPU, such as 2%.",
+        metavar="PERCENT[:shed]",
+        parser=bound("--max-overhead"),
+        help="Detach programs that take more of a CPU, or run them less.",
         rich_help_panel=panels.COST,
     ),
 ]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from beepy.errors import UsageError
 from beepy.text import safe
@@ -56,19 +56,26 @@ def factor(option: str) -> Callable[[str], float]:
     return parse
 
 
-def share(option: str) -> Callable[[str], float]:
+class Bound(NamedTuple):
+    """A share of a CPU; ``shed``: over it, programs run for some threads only."""
+
+    share: float
+    shed: bool
+
+
+def bound(option: str) -> Callable[[str], Bound]:
     """Return a parser for a share of a CPU in percent; it raises UsageError for other texts.
 
-    ``2%`` is 0.02, ``150%`` one CPU and a half.
+    ``2%`` is 0.02, ``150%`` one CPU and a half; ``2%:shed`` sheds.
     """
 
-    def parse(text: str) -> float:
-        match = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)%", text.strip())
+    def parse(text: str) -> Bound:
+        match = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)%(:shed)?", text.strip())
         if not match or not (percent := float(match[1])):
             raise UsageError(
                 f"{option} '{safe(text)}': expected a percentage of one CPU above 0, such as 2%"
             )
-        return percent / 100
+        return Bound(percent / 100, shed=bool(match[2]))
 
     return parse
 

@@ -9,7 +9,7 @@ import typer
 
 from beepy.btf import types
 from beepy.btf.layout import skip_mods_and_typedefs
-from beepy.cli.spelling import OTHERS, PARAMETER
+from beepy.cli.spelling import OTHERS, is_parameter
 from beepy.errors import ImageNotFound, UsageError
 from beepy.launch import RunRequest, specs_of
 from beepy.obj.spec import CollectionSpec, Value
@@ -50,7 +50,7 @@ def option(key: str) -> str:
     The first is possible unless ``run`` has an option of that name.
     """
     name = f"--{key}"
-    if PARAMETER.fullmatch(name) and name not in run_options():
+    if is_parameter(name) and name not in run_options():
         return f"{name} VALUE"
     return f"--set {key}=VALUE"
 

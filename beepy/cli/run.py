@@ -267,7 +267,8 @@ def run(
         hides_zeros=kind.hides_zeros and not zero,
         rewrite=not no_rewrite,
         cost=measure or settings.verbose,
-        max_overhead=max_overhead,
+        max_overhead=max_overhead.share if max_overhead else None,
+        shed=bool(max_overhead and max_overhead.shed),
         trace=cost_options.printer(images) if trace else None,
     )
     show_options = session.ShowOptions(

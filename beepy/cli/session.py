@@ -14,7 +14,6 @@ from beepy.cli import opening, signals
 from beepy.cli.stdio import STDERR, STDOUT, eprint, redirect_to_null
 from beepy.errors import OutputError, OverheadError
 from beepy.events.batch import Batch, Schema
-from beepy.events.protocols import Sink
 from beepy.events.stats import RunStats
 from beepy.launch import Chosen, Launched, Loaded, RunRequest, launch, passing
 from beepy.log import Log
@@ -24,6 +23,7 @@ from beepy.text import safe
 from beepy.width import columns_of_terminal
 
 if TYPE_CHECKING:
+    from beepy.events.protocols import Sink  # only types
     from beepy.outputs.prometheus import Exporter  # not for every run
 
 _log = Log(__name__)
@@ -166,7 +166,7 @@ def _attach(
     return started
 
 
-def _recorder(path: str, images: Sequence[Loaded]) -> Sink:
+def _recorder(path: str, images: Sequence[Loaded]) -> "Sink":
     from beepy.recording.recorder import Recorder  # noqa: PLC0415 - few runs record
 
     names = {image.name: image.image.digest if image.image else "" for image in images}
@@ -197,7 +197,26 @@ def _print_summary(
                     eprint(line)
                 else:
                     _log.info("%s", line)
+        for line in ring_lines(stats):
+            eprint(line)
+        for schema, ring in stats.rings.items():
+            _log.info("map '%s': at most %d of %d bytes in use", safe(schema.map), ring[1], ring[0])
         eprint(summary_line(stats, seconds, shows_cost=shows_cost))
+
+
+def ring_lines(stats: RunStats) -> Iterator[str]:
+    """Yield the size to try for each ring buffer that was too small."""
+    for schema, (size, _, wanted) in stats.rings.items():
+        if wanted:
+            option = f"--map-size {safe(schema.map)}={_size_text(wanted)}"
+            yield f"note: {safe(schema.map)}: records did not fit {_size_text(size)}: try {option}"
+
+
+def _size_text(size: int) -> str:
+    for unit, factor in (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)):
+        if size % factor == 0:
+            return f"{size // factor}{unit}"
+    return str(size)
 
 
 def summary_line(stats: RunStats, seconds: float, *, shows_cost: bool = False) -> str:
@@ -229,6 +248,8 @@ def summary_line(stats: RunStats, seconds: float, *, shows_cost: bool = False) -
         parts.append(f"{missed} missed {'run' if missed == 1 else 'runs'}")
     elif None in stats.missed.values():
         parts.append("missed runs unknown")
+    if stats.sampled > 1:
+        parts.append(f"sampled 1/{stats.sampled}")
     if evicting:
         parts.append(f"evictions unknown ({evicting})")
     if shows_cost and stats.cost:

@@ -21,10 +21,10 @@ _BOOLEANS: Final = {  # strconv.ParseBool's
 OTHERS: Final = "--KEY"
 """The option that gets what may be parameters of images: ``--pid 7`` becomes ``--KEY=pid=7``."""
 
-PARAMETER: Final = re.compile(r"--[A-Za-z_][\w.:-]*", re.ASCII)
-"""How an option is called that may be a parameter."""
 
-_NEGATIVE: Final = re.compile(r"-\.?[0-9]")
+def is_parameter(name: str) -> bool:
+    """Return whether an option is called as parameters may be."""
+    return bool(re.fullmatch(r"--[A-Za-z_][\w.:-]*", name, re.ASCII))
 
 
 BARE: Final[Mapping[str, str]] = {"--fail-on-loss": "lost"}
@@ -81,9 +81,9 @@ def _long(argument: str, rest: deque[str], options: Mapping[str, Option]) -> str
 def _other(argument: str, rest: deque[str]) -> str:
     """Return an unknown option with its value, unless the next argument is an option too."""
     name, equals, _ = argument.partition("=")
-    if not PARAMETER.fullmatch(name):
+    if not is_parameter(name):
         return argument
-    if not equals and rest and (rest[0][:1] != "-" or _NEGATIVE.match(rest[0])):
+    if not equals and rest and (rest[0][:1] != "-" or re.match(r"-\.?[0-9]", rest[0])):
         argument = f"{name}={rest.popleft()}"
     return f"{OTHERS}={argument[2:]}"
 

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from beepy import maps
 from beepy.btf.btf import Btf
-from beepy.collection import code_info, fallbacks, ksyms
+from beepy.collection import code_info, fallbacks
 from beepy.collection.collection import Collection, Registration
 from beepy.collection.create import create, fill_slots
 from beepy.collection.fallbacks import Types, Variant
-from beepy.collection.ksyms import KernelSymbol, Symbols
 from beepy.collection.missing import Missing, SkippedPrograms
 from beepy.collection.plan import Plan, Planned, Refusal, plan
 from beepy.collection.relocate import relocate
@@ -27,7 +26,7 @@ from beepy.kernel.program import Program
 from beepy.log import Log
 from beepy.obj.insn import encode
 from beepy.obj.pinning import Pins
-from beepy.obj.sections import KCONFIG
+from beepy.obj.sections import KCONFIG, KSYMS
 from beepy.obj.spec import CollectionSpec, JumpTableRef, ProgramSpec, Value
 from beepy.oci.image import Image
 from beepy.sections import Hook
@@ -36,7 +35,8 @@ from beepy.uapi import MapType, ProgType
 
 if TYPE_CHECKING:
     from beepy.collection.forms import Forms  # most uses of this module need none
-    from beepy.collection.structops import StructOps  # few objects have any
+    from beepy.collection.ksyms import Symbols  # few objects have any
+    from beepy.collection.structops import StructOps  # as above
 
 _log = Log(__name__)
 
@@ -107,8 +107,7 @@ def load_planned(
 
     The caller closes the Collection.
     """
-    spec, kernel_symbols = _resolve_externs(planned.spec)
-
+    spec = _with_kconfig(planned.spec)
     targets = {program.spec.name: program.target for program in planned.programs}
     collection = Collection(spec, targets, skipped, btf)
     collection.forms = forms
@@ -116,7 +115,7 @@ def load_planned(
         undo.callback(collection.close)
         undo.callback(collection.pinned.close)  # runs first: a pin keeps a closed map alive
         types = _load_types(spec, planned.programs, while_loading)
-        symbols = Symbols(kernel_symbols, while_loading)
+        symbols = _kernel_symbols(spec, while_loading)
         if any(map_spec.pinning for map_spec in spec.maps):
             from beepy.collection.pins import with_root  # noqa: PLC0415 - few maps are pinned
 
@@ -160,13 +159,22 @@ def _with_variables(spec: CollectionSpec, variables: Mapping[str, Value]) -> Col
     return apply(spec, variables)
 
 
-def _resolve_externs(spec: CollectionSpec) -> tuple[CollectionSpec, Mapping[str, KernelSymbol]]:
-    """Return ``spec`` with the contents of its ``.kconfig`` map, and its ``.ksyms`` by name."""
-    if any(extern.section == KCONFIG for extern in spec.externs):
-        from beepy.collection.externs import with_kconfig  # noqa: PLC0415 - few objects have any
+def _with_kconfig(spec: CollectionSpec) -> CollectionSpec:
+    """Return ``spec`` with the contents of its ``.kconfig`` map."""
+    if not any(extern.section == KCONFIG for extern in spec.externs):
+        return spec
+    from beepy.collection.externs import with_kconfig  # noqa: PLC0415 - few objects have any
 
-        spec = with_kconfig(spec)
-    return spec, ksyms.resolve(spec)
+    return with_kconfig(spec)
+
+
+def _kernel_symbols(spec: CollectionSpec, while_loading: ExitStack) -> "Symbols | None":
+    """Return the kernel's symbols in ``.ksyms``; ``while_loading`` closes their descriptors."""
+    if not any(extern.section == KSYMS for extern in spec.externs):
+        return None
+    from beepy.collection import ksyms  # noqa: PLC0415 - few objects have any
+
+    return ksyms.Symbols(ksyms.resolve(spec), while_loading)
 
 
 def _parsed(image: Image | str | Path) -> CollectionSpec:
@@ -280,7 +288,7 @@ def _load_program(
     collection: Collection,
     planned: Planned,
     types: Types | None,
-    symbols: Symbols,
+    symbols: "Symbols | None",
     forms: "Forms | None",
 ) -> None:
     """Load a program in the first form that the kernel accepts.
@@ -310,7 +318,7 @@ def _load_program(
 
 
 def _submit_variants(
-    collection: Collection, planned: Planned, types: Types | None, symbols: Symbols
+    collection: Collection, planned: Planned, types: Types | None, symbols: "Symbols | None"
 ) -> Program:
     """Submit the program as it is, then in older forms, until the kernel accepts one."""
     spec, hook, point = planned.spec, planned.hook, planned.point
@@ -335,7 +343,7 @@ def _submit_variants(
                 if func_types
                 else b"",
                 line_info=code_info.lines(spec) if func_types else b"",
-                fd_array=symbols.fd_array,
+                fd_array=symbols.fd_array if symbols else b"",
             )
 
         insns = relocate(spec, collection.maps, _jump_tables(spec, while_loading), symbols)

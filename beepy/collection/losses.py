@@ -7,6 +7,7 @@ from beepy.collection.collection import Collection
 from beepy.collection.missed import missed
 from beepy.events.batch import Schema, total_lost
 from beepy.events.stats import RunStats
+from beepy.maps.counted import CountedReader
 from beepy.maps.slots import Slots
 from beepy.rewrite import losses
 
@@ -17,7 +18,7 @@ Total = Callable[[], int]
 class Losses:
     """Reads the counters of ``collection``, which was loaded with ``count_losses`` or without.
 
-    ``tables`` are those that are shown.
+    ``tables`` and ``rings`` are those that are shown.
     """
 
     def __init__(self, collection: Collection) -> None:
@@ -27,6 +28,7 @@ class Losses:
         counted = self._forms.counted if self._forms else None
         self._sites = counted.sites if counted else ()
         self.tables: list[Schema] = []
+        self.rings: list[CountedReader] = []
         self._reported: dict[Schema | int, int] = {}
         self._image = collection.spec.name
         self._evicting = counted.evicting if counted else ()
@@ -52,6 +54,9 @@ class Losses:
                 total = self.of_map(schema.map)
                 before = stats.lost.get(schema, 0)
                 stats.lost[schema] = total_lost(before, self._new(schema, total) if total else None)
+        for ring in self.rings:
+            if use := ring.use():
+                stats.rings[ring.schema] = use
         for slot, site in enumerate(self._sites):
             if not site.map and site.program not in self._uncounted():
                 where = self._image, site.place

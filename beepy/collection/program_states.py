@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from beepy.collection.collection import Collection
-from beepy.events.stats import ProgramState
+from beepy.events.costs import ProgramState
 from beepy.host import fdinfo
 from beepy.kernel.program import Program
 

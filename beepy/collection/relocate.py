@@ -1,13 +1,15 @@
 """Patch a program's instructions with descriptors of maps and BTF, and with kernel symbols."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from beepy.collection.ksyms import KernelSymbol, Symbols
 from beepy.kernel.map import Map
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.obj.spec import CallRef, DataRef, ExternRef, JumpTableRef, MapRef, ProgramSpec
+
+if TYPE_CHECKING:
+    from beepy.collection.ksyms import KernelSymbol, Symbols  # few objects have any
 
 # a call that the verifier refuses if it is reached: libbpf's POISON_CALL_KFUNC_BASE, to which the
 # number of the extern is added
@@ -18,7 +20,7 @@ def relocate(
     program: ProgramSpec,
     maps: Mapping[str, Map],
     tables: Mapping[Sequence[int], Map],
-    symbols: Symbols,
+    symbols: "Symbols | None",
 ) -> tuple[Insn, ...]:
     """Return the program's instructions with every ref applied.
 
@@ -37,6 +39,7 @@ def relocate(
                     second.code, second.dst, second.src, second.off, op.s32(ref.offset)
                 )
             case ExternRef():
+                assert symbols, "the object has externs"
                 insns[index : index + 1 + insns[index].wide] = _symbol(
                     insns[index], symbols[ref.name], symbols
                 )
@@ -54,7 +57,7 @@ def _load(insn: Insn, source: int, number: int) -> Insn:
     return Insn(insn.code, insn.dst, source, insn.off, number)
 
 
-def _symbol(insn: Insn, symbol: KernelSymbol, symbols: Symbols) -> tuple[Insn, ...]:
+def _symbol(insn: Insn, symbol: "KernelSymbol", symbols: "Symbols") -> tuple[Insn, ...]:
     """Return the call of a kfunc, or the LD_IMM64 (two slots) that loads a variable's address."""
     if not insn.wide:
         if not symbol.type:

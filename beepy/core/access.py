@@ -12,7 +12,6 @@ The *accessors* are the steps that have a meaning in the target too: named membe
 elements. A step into an anonymous struct or union leaves none.
 """
 
-import re
 from typing import Final, NamedTuple
 
 from beepy.btf import types
@@ -28,7 +27,6 @@ MAX_STEPS: Final = MAX_NESTED  # indexes of an access string
 MAX_OFFSET: Final = 1 << 32  # bits; libbpf counts them in a u32
 _MAX_TEXT: Final = 200  # characters
 
-_ACCESS = re.compile(r"[0-9]{1,10}(?::[0-9]{1,10})*")
 _MAX_INDEX: Final = (1 << 31) - 1
 
 _FIELD_KINDS: Final = frozenset(
@@ -141,14 +139,18 @@ def _wrong(ref: CoreRef, why: str) -> RelocationError:
 
 
 def _indexes(ref: CoreRef) -> list[int]:
-    # a step takes 10 digits and a colon at most; the regular expression is not run on anything
-    # longer
-    if len(ref.access) > MAX_STEPS * 11 or not _ACCESS.fullmatch(ref.access):
+    # a step takes 10 digits and a colon at most
+    numbers = ref.access.split(":") if len(ref.access) <= MAX_STEPS * 11 else ()
+    if not numbers or not all(map(_is_index, numbers)):
         raise _wrong(ref, "not a list of indexes")
-    indexes = [int(number) for number in ref.access.split(":")]
+    indexes = [int(number) for number in numbers]
     if len(indexes) > MAX_STEPS or max(indexes) > _MAX_INDEX:
         raise _wrong(ref, f"exceeds {MAX_STEPS} steps or 31 bits")
     return indexes
+
+
+def _is_index(text: str) -> bool:
+    return len(text) <= 10 and text.isascii() and text.isdigit()
 
 
 def _enumerator(btf: Btf, ref: CoreRef) -> AccessSpec:

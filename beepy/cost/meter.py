@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeAlias
 
+from beepy import threads
 from beepy.cost.schedule import SUSTAINED_S, Schedule
 from beepy.errors import KernelError, OverheadError
 from beepy.events.costs import Cost, ProgramCost
@@ -27,19 +28,27 @@ class Measured(NamedTuple):
     program: Program
 
 
+Shed: TypeAlias = Callable[[float, RunStats], bool]
+"""Lets programs run less often, if the share of a CPU is too large; False if it cannot."""
+
+
 class Meter:
     """Measures from ``start`` to ``stop``; a context manager.
 
     If the programs take more than ``bound`` of one CPU for some time, or cannot be measured any
-    more, they are detached and ``check`` raises. Where runs cannot be counted at all, this raises
+    more, they are detached and ``check`` raises; but ``shed`` is called after each window, and as
+    long as it returns True they go on. Where runs cannot be counted at all, this raises
     KernelError if there is a bound; else the cost is unknown.
 
     It is a thread of its own, as the one that shows rows may be waiting for who reads them.
     """
 
-    def __init__(self, programs: Sequence[Measured], bound: float | None) -> None:
+    def __init__(
+        self, programs: Sequence[Measured], bound: float | None, shed: Shed | None = None
+    ) -> None:
         self._programs = programs
         self._bound = bound
+        self._shed = shed
         self._stats = RunStats()
         self._detach: Callable[[], None] = _nothing
         self._stopped = threading.Event()
@@ -71,8 +80,7 @@ class Meter:
         self._tell()
         if self._unknown:
             return
-        self._thread = threading.Thread(target=self._measure, name="cost", daemon=True)
-        self._thread.start()
+        self._thread = threads.start(self._measure, "cost")
 
     def stop(self) -> None:
         """End the last window, without waiting; called when the programs are detached."""
@@ -123,6 +131,8 @@ class Meter:
         pause_s = schedule.after(seconds, share)
         if stopped:
             return None
+        if self._shed and self._shed(share, self._stats) and pause_s is None:
+            pause_s = 0.0
         if pause_s is None:
             assert self._bound is not None, "only a bound is exceeded"
             self._fail(

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, TypeId
 from beepy.events.clock import LIVE, Clock
-from beepy.obj.exporter import MetricPlan
 from beepy.obj.spec import Role
 
 if TYPE_CHECKING:
+    from beepy.obj.exporter import MetricPlan  # of images of ebpf_exporter only
     from beepy.obj.presentation import Presentation  # bee's images have none
 
 KernelTypes: TypeAlias = Callable[[], Btf | None]
@@ -76,7 +76,7 @@ class Schema(NamedTuple):
     vocabulary: str = ""
     machine: Machine = NO_MACHINE
     presentation: "Presentation | None" = None
-    metrics: tuple[MetricPlan, ...] = ()
+    metrics: "tuple[MetricPlan, ...]" = ()
     interval: float = 0.0
 
     @property

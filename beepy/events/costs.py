@@ -39,3 +39,19 @@ class Cost(NamedTuple):
     def own_share(self) -> float | None:
         """The share of one CPU that beepy's own process took, None at the very beginning."""
         return self.own_s / self.elapsed_s if self.elapsed_s else None
+
+
+class ProgramState(NamedTuple):
+    """A loaded program: the kernel's ``id`` and ``tag`` of it, and whether it is attached.
+
+    ``image`` is the name of its object. ``run_time_ns`` and ``run_count`` are None while the kernel
+    does not count them (kernel.bpf_stats_enabled).
+    """
+
+    image: str
+    program: str
+    tag: str
+    id: int
+    attached: bool
+    run_time_ns: int | None = None
+    run_count: int | None = None

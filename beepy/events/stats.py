@@ -1,28 +1,12 @@
 """The counts of a run: how many events were shown, filtered and lost."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from beepy.events.batch import Schema, lost_yet, total_lost
 
 if TYPE_CHECKING:
     from beepy.events.costs import Cost  # few runs measure it
-
-
-class ProgramState(NamedTuple):
-    """A loaded program: the kernel's ``id`` and ``tag`` of it, and whether it is attached.
-
-    ``image`` is the name of its object. ``run_time_ns`` and ``run_count`` are None while the kernel
-    does not count them (kernel.bpf_stats_enabled).
-    """
-
-    image: str
-    program: str
-    tag: str
-    id: int
-    attached: bool
-    run_time_ns: int | None = None
-    run_count: int | None = None
 
 
 class RunStats:
@@ -37,7 +21,10 @@ class RunStats:
     ``missed`` has runs that the kernel skipped, by (image, program), None if it does not count
     them: what would have been sent was never produced, so they are no losses.
     ``skipped_programs`` are (image, program) of programs that were not attached because this kernel
-    lacks their attach point. ``cost`` is what the run costs, None if that is not measured.
+    lacks their attach point. Where programs ran for one thread in N only, to cost less, ``sampled``
+    is the largest N. ``rings`` has of each ring buffer whose losses are counted, in bytes: its
+    size, how much of it was in use at most, and the size to try after losses (0: there were none).
+    ``cost`` is what the run costs, None if that is not measured.
     """
 
     def __init__(self, schemas: Iterable[Schema] = ()) -> None:
@@ -47,6 +34,8 @@ class RunStats:
         self.zeros = 0
         self.cut_by_count = 0
         self.skipped_programs: Sequence[tuple[str, str]] = ()
+        self.sampled = 1
+        self.rings: dict[Schema, tuple[int, int, int]] = {}
         self.cost: Cost | None = None
         self.lost: dict[Schema, int | None] = {
             schema: lost_yet(schema) for schema in schemas if schema.is_stream

@@ -1,7 +1,6 @@
 """Read the kernel's types from a file: one that the user names, or the kernel's vmlinux."""
 
 import errno
-import mmap
 import os
 from pathlib import Path
 from typing import Final
@@ -75,19 +74,6 @@ def search(release: str = "") -> Btf | None:
             _log.info("kernel types: from %s", path)
             return types
     return None
-
-
-def contents(path: str | Path) -> bytes | mmap.mmap:
-    """Return the contents of a sysfs file, mapped into memory if possible. Raises OSError.
-
-    The kernel's types can be mapped since v6.16 ("btf: Allow mmap of vmlinux btf"). Unlike an
-    ordinary file, such a file cannot be truncated, so reading the mapping cannot end with SIGBUS.
-    """
-    with Fd(os.open(path, os.O_RDONLY | os.O_CLOEXEC)) as fd:
-        try:
-            return mmap.mmap(fd.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
-        except (OSError, ValueError):
-            return _read(fd)
 
 
 def _read(fd: Fd) -> bytes:

@@ -10,7 +10,7 @@ from typing import Final, cast
 from beepy import uapi
 from beepy.btf.btf import Btf
 from beepy.errors import KernelError
-from beepy.host import btf_file
+from beepy.host import sysfs
 from beepy.sys import syscall
 from beepy.sys.fd import Fd
 from beepy.text import safe
@@ -56,7 +56,7 @@ def vmlinux() -> Btf:
     path = _DIRECTORY / _VMLINUX
     why = "this kernel has none (CONFIG_DEBUG_INFO_BTF)"
     try:
-        data = btf_file.contents(path)
+        data = sysfs.contents(path)
         if data:
             # bytes or mmap: Btf only slices, searches and unpacks, which mmap can do too
             return Btf(cast("bytes", data), name=_VMLINUX)
@@ -65,6 +65,8 @@ def vmlinux() -> Btf:
         pass
     except PermissionError as error:
         raise KernelError.of(f"kernel types: {path}", errno.EACCES) from error
+    from beepy.host import btf_file  # noqa: PLC0415 - only for kernels without types of their own
+
     if types := btf_file.search():
         return types
     from beepy.features import Feature  # noqa: PLC0415 - only on the way to an error

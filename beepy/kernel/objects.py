@@ -11,6 +11,15 @@ from beepy.errors import BtfError, KernelError
 from beepy.kernel import btf
 from beepy.sys import syscall
 from beepy.sys.fd import Fd
+from beepy.uapi_objects import (
+    LinkInfo,
+    LinkInfoName,
+    LinkInfoPerfEvent,
+    LinkInfoProbe,
+    LinkInfoUprobeMulti,
+    ProgQuery,
+    TaskFdQuery,
+)
 
 _MAX_MAPS: Final = 1 << 12  # of a program; the verifier accepts 64
 _MAX_NAME: Final = 1 << 12  # bytes of a function, tracepoint or path
@@ -111,29 +120,29 @@ def map_info(fd: Fd) -> uapi.MapInfo:
     return map_
 
 
-def link_info(fd: Fd) -> tuple[uapi.LinkInfo, str]:
+def link_info(fd: Fd) -> tuple[LinkInfo, str]:
     """Return the info of a link, and the name that it holds: "" if it has none.
 
     The name is that of a tracepoint, function, file or iterator. Raises KernelError.
     """
-    link = uapi.LinkInfo()
+    link = LinkInfo()
     info(fd, link, "link: information")
     name = ctypes.create_string_buffer(_MAX_NAME)
     address, size = ctypes.addressof(name), len(name)
-    again = uapi.LinkInfo()
+    again = LinkInfo()
     match link.type:
         case uapi.LinkType.RAW_TRACEPOINT:
-            again.raw_tracepoint = uapi.LinkInfoName(target_name=address, target_name_len=size)
+            again.raw_tracepoint = LinkInfoName(target_name=address, target_name_len=size)
         case uapi.LinkType.ITER:
-            again.iter = uapi.LinkInfoName(target_name=address, target_name_len=size)
+            again.iter = LinkInfoName(target_name=address, target_name_len=size)
         case uapi.LinkType.UPROBE_MULTI:
-            again.uprobe_multi = uapi.LinkInfoUprobeMulti(path=address, path_size=size)
+            again.uprobe_multi = LinkInfoUprobeMulti(path=address, path_size=size)
         case uapi.LinkType.PERF_EVENT if link.perf_event.type not in (
             uapi.PerfEventType.UNSPEC,
             uapi.PerfEventType.EVENT,
         ):
-            probe = uapi.LinkInfoProbe(func_name=address, name_len=size)
-            again.perf_event = uapi.LinkInfoPerfEvent(kprobe=probe)
+            probe = LinkInfoProbe(func_name=address, name_len=size)
+            again.perf_event = LinkInfoPerfEvent(kprobe=probe)
         case _:
             return link, ""
     try:
@@ -152,7 +161,7 @@ def attached_to(target: int, attach_type: int) -> tuple[int, ...]:
     where = "attached programs"
     count = _MAX_MAPS
     ids = (ctypes.c_uint32 * count)()
-    attr = uapi.ProgQuery(
+    attr = ProgQuery(
         target_fd=target,
         attach_type=attach_type,
         prog_ids=ctypes.addressof(ids),
@@ -162,12 +171,12 @@ def attached_to(target: int, attach_type: int) -> tuple[int, ...]:
     return tuple(ids[: min(attr.prog_cnt, count)])
 
 
-def of_perf_event(pid: int, number: int) -> tuple[uapi.TaskFdQuery, str]:
+def of_perf_event(pid: int, number: int) -> tuple[TaskFdQuery, str]:
     """Return what the perf event behind a descriptor of a process holds, and its name.
 
     Raises KernelError: ENOENT or ENOTSUPP if it holds no program.
     """
     name = ctypes.create_string_buffer(_MAX_NAME)
-    attr = uapi.TaskFdQuery(pid=pid, fd=number, buf=ctypes.addressof(name), buf_len=len(name))
+    attr = TaskFdQuery(pid=pid, fd=number, buf=ctypes.addressof(name), buf_len=len(name))
     syscall.task_fd_query(attr, f"pid {pid}: perf event {number}")
     return attr, name.value.decode("utf-8", "surrogateescape")

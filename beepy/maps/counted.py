@@ -8,12 +8,14 @@ from typing import Final
 from beepy.events.batch import Batch, Part, Reader
 from beepy.kernel.map import Map
 from beepy.log import Log
+from beepy.maps.ringbuf import RingReader
 from beepy.text import safe
 
 _log = Log(__name__)
 
 _KEY: Final = bytes(4)
 _NUMBER: Final = 8  # bytes of a CPU's count
+_MAX_RING: Final = 1 << 30  # bytes; nobody is told to try more
 _HEADER: Final = 8  # bytes before a record; an empty batch has none
 
 
@@ -45,6 +47,9 @@ class CountedReader:
         self._reader = reader
         self._total = total
         self._reported = 0
+        self._ring = reader if isinstance(reader, RingReader) else None
+        self._peak = 0  # bytes in use of the ring, at most
+        self._wanted = 0  # bytes that would have held what was lost, too
         self._of_kernel = 0
 
     def fileno(self) -> int:
@@ -65,6 +70,14 @@ class CountedReader:
                 self._of_kernel,
                 self._reported,
             )
+
+    def use(self) -> tuple[int, int, int] | None:
+        """Return size and peak occupancy of a ring, and the size to try after losses (0: none).
+
+        That is an estimate: the occupancy, and what was lost until the same reading, in records as
+        long as the last one.
+        """
+        return (self._ring.size, self._peak, self._wanted) if self._ring else None
 
     def close(self) -> None:
         """Close the reader."""
@@ -87,4 +100,10 @@ class CountedReader:
         total = self._total()
         new = total - self._reported
         self._reported = total
+        if ring := self._ring:
+            self._peak = max(self._peak, ring.used)
+            if new:
+                needed = ring.used + new * ring.record_size
+                fitting = max(1 << (needed - 1).bit_length(), 2 * ring.size)
+                self._wanted = max(self._wanted, min(fitting, _MAX_RING))
         return new

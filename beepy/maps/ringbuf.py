@@ -50,6 +50,8 @@ class RingReader:
         self.schema = schema
         self.poll_period_s = math.inf
         self.size = map_.max_entries
+        self.used = 0  # bytes, when it was read last
+        self.record_size = 0  # bytes with header and padding, of the last record
         self.coalesce_s = max(_MIN_COALESCE, min(_MAX_COALESCE, self.size * _COALESCE_PER_BYTE))
         self._name = safe(map_.name)
         self._claim = Claim(map_)
@@ -84,6 +86,7 @@ class RingReader:
             raise KernelError(
                 f"map '{self._name}': ring buffer: consumer at {head}, but producer at {tail}"
             )
+        self.used = tail - head
         while head < tail:
             offset = head & (self.size - 1)
             header = self._words[offset >> 2]
@@ -97,6 +100,7 @@ class RingReader:
                     f"map '{self._name}': ring buffer: record at {head}: "
                     f"expected {stride} bytes with its header, got {tail - head}"
                 )
+            self.record_size = stride
             count = self._run(offset >> 2, stride >> 2, most)
             raw = b""
             if not header & RINGBUF_DISCARD_BIT:

@@ -6,16 +6,9 @@ from typing import Final
 
 from beepy.btf import ext
 from beepy.btf.btf import Btf
+from beepy.btf.types import Kind
 from beepy.errors import BtfError, ElfError
-from beepy.obj import (
-    arenas,
-    datasec,
-    elf,
-    exception_callbacks,
-    functions,
-    mapdefs,
-    structops,
-)
+from beepy.obj import datasec, elf, functions, mapdefs
 from beepy.obj.elf import Elf, Section
 from beepy.obj.functions import MAX_TOTAL, SymbolTargets
 from beepy.obj.linker import link
@@ -26,12 +19,14 @@ from beepy.obj.sections import (
     KCONFIG,
     KSYMS,
     LEGACY_MAPS,
+    STRUCT_OPS,
     TEXT,
     is_data,
     is_maps,
 )
 from beepy.obj.spec import CollectionSpec, FunctionSpec, JumpTableRef, MapSpec, ProgramSpec
 from beepy.text import safe
+from beepy.uapi import MapType
 
 MAX_TYPES: Final = 1 << 18
 """Types of an object; all of vmlinux are 130,000."""
@@ -51,8 +46,12 @@ def parse(data: bytes, name: str = "object") -> CollectionSpec:
     globals_ = datasec.fixup_datasecs(btf, file) if btf else datasec.Globals()
     btf = globals_.btf
     maps = (*(mapdefs.read(btf, file) if btf else ()), *_legacy_maps(where, file, btf))
-    maps, arena = arenas.with_globals(where, maps, sections.get(ARENA))
-    variables = arenas.in_arena(globals_.variables, arena)
+    variables, arena = globals_.variables, ""
+    if ARENA in sections or any(placed.spec.type == MapType.ARENA for placed in maps):
+        from beepy.obj import arenas  # noqa: PLC0415 - few objects have one
+
+        maps, arena = arenas.with_globals(where, maps, sections.get(ARENA))
+        variables = arenas.in_arena(variables, arena)
     areas = [section for section in file.sections if is_data(section.name) and section.size]
     data_maps = {section.number: section.name for section in areas}
     if arena:
@@ -80,10 +79,12 @@ def parse(data: bytes, name: str = "object") -> CollectionSpec:
     if not file.symbols:
         raise ElfError(f"{where}: no symbol table: the object is stripped")
     function_specs = functions.read(file, targets, btf, infos)
-    callbacks = exception_callbacks.read(where, btf, function_specs) if btf else {}
-    programs = _programs(where, function_specs, callbacks)
+    programs = _programs(where, function_specs, _callbacks(where, btf, function_specs))
     specs = [placed.spec for placed in maps]
-    specs += structops.read(btf, file) if btf else ()
+    if btf and any(section.name in STRUCT_OPS for section in file.sections):
+        from beepy.obj import structops  # noqa: PLC0415 - few objects have any
+
+        specs += structops.read(btf, file)
     specs += [datasec.data_map(section, btf) for section in areas]
     _check_names(where, specs)
     return CollectionSpec(
@@ -119,6 +120,16 @@ def _legacy_maps(where: str, file: Elf, btf: Btf | None) -> Sequence[PlacedMap]:
     return legacymaps.read(where, file, btf)
 
 
+def _callbacks(
+    where: str, btf: Btf | None, function_specs: Sequence[FunctionSpec]
+) -> Mapping[str, int]:
+    if not btf or not any(btf.of_kind(Kind.DECL_TAG)):
+        return {}
+    from beepy.obj import exception_callbacks  # noqa: PLC0415 - few objects have any
+
+    return exception_callbacks.read(where, btf, function_specs)
+
+
 def _check_sections(where: str, file: Elf) -> None:
     """Raise ElfError for two sections of maps or data of one name.
 
@@ -126,7 +137,7 @@ def _check_sections(where: str, file: Elf) -> None:
     """
     names = Counter([section.name for section in file.sections])
     for name, count in names.items():
-        if count > 1 and (is_maps(name) or is_data(name) or name in structops.SECTIONS):
+        if count > 1 and (is_maps(name) or is_data(name) or name in STRUCT_OPS):
             raise ElfError(f"{where}: section {safe(name)}: defined {count} times")
 
 
@@ -135,7 +146,7 @@ def _check_untyped(where: str, file: Elf) -> None:
 
     As libbpf's ``libbpf_needs_btf``.
     """
-    operations = [section for section in file.sections if section.name in structops.SECTIONS]
+    operations = [section for section in file.sections if section.name in STRUCT_OPS]
     for section in (*mapdefs.defining(file), *operations):
         if section.size:
             error = ElfError(

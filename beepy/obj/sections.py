@@ -9,6 +9,8 @@ KCONFIG: Final = ".kconfig"
 KSYMS: Final = ".ksyms"
 ARENA: Final = ".addr_space.1"
 JUMP_TABLES: Final = ".jumptables"
+LINKED_STRUCT_OPS: Final = (".struct_ops.link", "?.struct_ops.link")
+STRUCT_OPS: Final = (".struct_ops", "?.struct_ops", *LINKED_STRUCT_OPS)
 LEGACY_MAPS: Final = "maps"
 """The section of map definitions of before BTF, ``struct bpf_map_def``."""
 

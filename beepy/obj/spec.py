@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
-from beepy.obj.exporter import ExporterConfig, MetricPlan
 from beepy.obj.insn import Insn
 from beepy.uapi import MapType
 
 if TYPE_CHECKING:
+    from beepy.obj.exporter import ExporterConfig, MetricPlan  # of images of ebpf_exporter only
     from beepy.obj.presentation import Presentation  # bee's images have none
 
 
@@ -242,7 +242,7 @@ class Tracked(NamedTuple):
     lost_in: str = ""
     vocabulary: str = ""
     presentation: "Presentation | None" = None
-    metrics: tuple[MetricPlan, ...] = ()
+    metrics: "tuple[MetricPlan, ...]" = ()
     interval: float = 0.0
 
 
@@ -313,7 +313,7 @@ class CollectionSpec(NamedTuple):
     parameters: tuple[Parameter, ...] = ()
     unsupported: tuple[str, ...] = ()
     iterator_records: Mapping[str, IteratorRecord] = _NO_RECORDS
-    exporter: ExporterConfig | None = None
+    exporter: "ExporterConfig | None" = None
 
     @property
     def loaded(self) -> tuple[ProgramSpec, ...]:

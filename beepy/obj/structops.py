@@ -6,30 +6,26 @@ map of type STRUCT_OPS: ``contents`` are the variable's bytes, ``slots`` the pro
 offsets in bytes.
 """
 
-from typing import Final
-
 from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.errors import ElfError
 from beepy.obj.elf import Elf, Section, between
+from beepy.obj.sections import LINKED_STRUCT_OPS, STRUCT_OPS
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
 from beepy.uapi import MapFlag, MapType
 
-_LINKED: Final = (".struct_ops.link", "?.struct_ops.link")
-SECTIONS: Final = (".struct_ops", "?.struct_ops", *_LINKED)
-
 
 def read(btf: Btf, elf: Elf) -> tuple[MapSpec, ...]:
-    """Return a STRUCT_OPS MapSpec for each variable in ``SECTIONS``.
+    """Return a STRUCT_OPS MapSpec for each variable in ``STRUCT_OPS``.
 
     The DATASECs of ``btf`` must be fixed up (see ``datasec``). Raises ElfError for a malformed
     variable.
     """
     maps: list[MapSpec] = []
     for section in elf.sections:
-        if section.name in SECTIONS and section.size:
+        if section.name in STRUCT_OPS and section.size:
             datasec_id = btf.datasec(section.name)
             datasec = btf.type(datasec_id) if datasec_id is not None else None
             if not isinstance(datasec, types.DataSec):
@@ -64,7 +60,7 @@ def _spec(btf: Btf, elf: Elf, section: Section, info: types.VarSecInfo) -> MapSp
         key_size=4,
         value_size=info.size,
         max_entries=1,
-        flags=MapFlag.LINK if section.name in _LINKED else 0,
+        flags=MapFlag.LINK if section.name in LINKED_STRUCT_OPS else 0,
         value=variable.type,
         contents=contents,
         slots=slots,

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from beepy.errors import UsageError
 from beepy.events.batch import Schema
 from beepy.events.fields import Field
-from beepy.events.protocols import Sink
 from beepy.text import safe
+
+if TYPE_CHECKING:
+    from beepy.events.protocols import Sink  # only types
 
 STDOUT: Final = 1
 
@@ -36,12 +38,12 @@ class Output(NamedTuple):
     tables are read for it at each interval.
     """
 
-    make: Callable[[int, RowOptions], Sink]
+    make: "Callable[[int, RowOptions], Sink]"
     hides_zeros: bool = False
     shows_rows: bool = True
 
 
-def _json(fd: int, options: RowOptions) -> Sink:
+def _json(fd: int, options: RowOptions) -> "Sink":
     from beepy.outputs.jsonl import JsonLines  # noqa: PLC0415 - import only the sink that is used
     from beepy.outputs.row_writer import RowWriter  # noqa: PLC0415 - as above
 
@@ -49,7 +51,7 @@ def _json(fd: int, options: RowOptions) -> Sink:
     return JsonLines(RowWriter(fd))
 
 
-def _csv(fd: int, options: RowOptions) -> Sink:
+def _csv(fd: int, options: RowOptions) -> "Sink":
     from beepy.outputs.csv_lines import CsvLines  # noqa: PLC0415 - as above
     from beepy.outputs.row_writer import RowWriter  # noqa: PLC0415 - as above
 
@@ -57,7 +59,7 @@ def _csv(fd: int, options: RowOptions) -> Sink:
     return CsvLines(RowWriter(fd))
 
 
-def _columns(fd: int, options: RowOptions, *, wide: bool = False) -> Sink:
+def _columns(fd: int, options: RowOptions, *, wide: bool = False) -> "Sink":
     from beepy.outputs.columns import Columns  # noqa: PLC0415 - as above
     from beepy.outputs.columns.terminal import Terminal  # noqa: PLC0415 - as above
     from beepy.outputs.row_writer import RowWriter  # noqa: PLC0415 - as above
@@ -65,11 +67,11 @@ def _columns(fd: int, options: RowOptions, *, wide: bool = False) -> Sink:
     return Columns(RowWriter(fd), options, Terminal(fd, wide=wide))
 
 
-def _wide(fd: int, options: RowOptions) -> Sink:
+def _wide(fd: int, options: RowOptions) -> "Sink":
     return _columns(fd, options, wide=True)
 
 
-def _none(fd: int, options: RowOptions) -> Sink:
+def _none(fd: int, options: RowOptions) -> "Sink":
     from beepy.outputs.none import NullSink  # noqa: PLC0415 - as above
 
     del fd, options
@@ -93,6 +95,6 @@ def output(name: str) -> Output:
     return row
 
 
-def make(name: str, fd: int = STDOUT, options: RowOptions = DEFAULT) -> Sink:
+def make(name: str, fd: int = STDOUT, options: RowOptions = DEFAULT) -> "Sink":
     """Return the sink of that name, which writes to ``fd``. Raises UsageError if it is unknown."""
     return output(name).make(fd, options)

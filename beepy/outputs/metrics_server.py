@@ -23,6 +23,7 @@ from contextlib import ExitStack, suppress
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
+from beepy import threads
 from beepy.errors import BeepyError, OutputError, UsageError
 from beepy.log import Log
 from beepy.outputs import http_request
@@ -76,8 +77,7 @@ class MetricsServer:
         self.port = int(bound_address[1])
         self.url = f"http://{_host_port(self.host, self.port)}/metrics"
         self._loop = _Loop(listener, page)
-        self._thread = threading.Thread(target=self._loop.run, name="metrics", daemon=True)
-        self._thread.start()
+        self._thread = threads.start(self._loop.run, "metrics")
 
     def close(self) -> None:
         """Stop listening, give responses ``CLOSE_TIME`` to finish, end all threads. Idempotent."""

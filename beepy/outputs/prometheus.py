@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from beepy.errors import OutputError
 from beepy.events.batch import Batch, Schema
+from beepy.events.costs import ProgramState
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
 from beepy.events.metrics import Metric, decide
 from beepy.events.selection import KINDS
-from beepy.events.stats import ProgramState, RunStats
+from beepy.events.stats import RunStats
 from beepy.log import Log
 from beepy.outputs.exposition import head
 from beepy.outputs.metric_options import DEFAULT_BUCKETS, MAX_SERIES

@@ -10,6 +10,7 @@ from beepy.host import mounts
 from beepy.kernel import objects
 from beepy.sections import Mechanism
 from beepy.uapi import AttachType, LinkType, ProgType
+from beepy.uapi_objects import LinkInfo
 
 _MAX_DIRECTORIES: Final = 20_000
 _MECHANISMS: Final = frozenset({Mechanism.CGROUP, Mechanism.CGROUP_SKB})
@@ -22,7 +23,7 @@ class Cgroups:
     as it is mounted here: at most ``_MAX_DIRECTORIES`` of it.
     """
 
-    def __init__(self, links: Sequence[uapi.LinkInfo], unlinked: Sequence[uapi.ProgInfo]) -> None:
+    def __init__(self, links: Sequence[LinkInfo], unlinked: Sequence[uapi.ProgInfo]) -> None:
         self._paths = {link.cgroup.cgroup_id: "" for link in links if link.type == LinkType.CGROUP}
         self._attached: dict[int, list[str]] = {}
         types = {program.type for program in unlinked} - {ProgType.LSM}

@@ -14,6 +14,7 @@ from beepy.errors import KernelError
 from beepy.hooks import netlink
 from beepy.kernel import objects
 from beepy.uapi import AttachType, LinkType, ProgType
+from beepy.uapi_objects import LinkInfo
 
 _BY_NETLINK: Final = frozenset({ProgType.XDP, ProgType.SCHED_CLS, ProgType.SCHED_ACT})
 _LINKS: Final = {
@@ -28,7 +29,7 @@ class Interfaces:
     ``links`` are all links, ``unlinked`` the programs without one.
     """
 
-    def __init__(self, links: Sequence[uapi.LinkInfo], unlinked: Sequence[uapi.ProgInfo]) -> None:
+    def __init__(self, links: Sequence[LinkInfo], unlinked: Sequence[uapi.ProgInfo]) -> None:
         self._names: dict[tuple[int, int], str] = {}  # (interface, program) -> name
         self._attached: dict[int, list[str]] = {}
         is_asked = any(link.type == LinkType.XDP for link in links) or any(

@@ -13,7 +13,8 @@ from beepy.host.fdinfo import Holders
 from beepy.kernel import btf, objects
 from beepy.ps.cgroups import Cgroups
 from beepy.ps.interfaces import Interfaces
-from beepy.uapi import AttachType, LinkType, PerfEventType, TaskFdType
+from beepy.uapi import AttachType, LinkType, PerfEventType
+from beepy.uapi_objects import LinkInfo, LinkInfoPerfEvent, TaskFdType
 
 _PREFIXES: Final = ("btf_trace_", "bpf_lsm_", "bpf_iter_")  # of names of types that are attached to
 _RETURN: Final = 1  # BPF_F_KPROBE_MULTI_RETURN, BPF_F_UPROBE_MULTI_RETURN
@@ -36,7 +37,7 @@ class Points:
     def __init__(
         self,
         programs: Sequence[uapi.ProgInfo],
-        links: Sequence[tuple[uapi.LinkInfo, str]],
+        links: Sequence[tuple[LinkInfo, str]],
         holders: Holders,
     ) -> None:
         self._programs = {program.id: program for program in programs}
@@ -61,7 +62,7 @@ class Points:
         """Return the processes that hold perf events that run a program."""
         return {pid for _, pid in self._perf_events.get(number, ())}
 
-    def of_link(self, link: uapi.LinkInfo, name: str) -> str:
+    def of_link(self, link: LinkInfo, name: str) -> str:
         """Return where a link is attached; ``name`` is the one that it holds."""
         match link.type:
             case LinkType.RAW_TRACEPOINT | LinkType.ITER:
@@ -100,7 +101,7 @@ class Points:
             case _:
                 return lower_name(LinkType, link.type)
 
-    def _tracing_target(self, link: uapi.LinkInfo) -> str:
+    def _tracing_target(self, link: LinkInfo) -> str:
         """Return the function or type that a program of the types tracing, lsm or ext attaches to.
 
         The link has the id of a BTF or of a program; which of them, the program says.
@@ -134,7 +135,7 @@ class Points:
         return places
 
 
-def _of_perf_event(event: uapi.LinkInfoPerfEvent, name: str) -> str:
+def _of_perf_event(event: LinkInfoPerfEvent, name: str) -> str:
     probe, kind = event.kprobe, lower_name(PerfEventType, event.type)
     match event.type:
         case PerfEventType.KPROBE | PerfEventType.KRETPROBE:

@@ -15,6 +15,7 @@ from beepy.kernel.run_time import RunTime
 from beepy.ps.points import Points, lower_name
 from beepy.ps.values import Link, Machine, Map, Program
 from beepy.sys.fd import Fd
+from beepy.uapi_objects import LinkInfo
 
 _Pids: TypeAlias = Callable[[Kind, int], set[int]]
 _Pins: TypeAlias = Callable[[Kind, int], tuple[str, ...]]
@@ -173,7 +174,7 @@ def _map(
     )
 
 
-def _link(info: uapi.LinkInfo, attached: str, pids: _Pids, pins: _Pins) -> Link:
+def _link(info: LinkInfo, attached: str, pids: _Pids, pins: _Pins) -> Link:
     number: int = info.id
     return Link(
         id=number,

@@ -10,12 +10,15 @@ import ctypes
 import errno
 import os
 import struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from beepy import uapi
 from beepy.sys import call
 from beepy.sys.fd import Fd
 from beepy.uapi import Cmd
+
+if TYPE_CHECKING:
+    from beepy import uapi_objects  # for `beepy ps`
 
 _NAME_CHARACTERS: Final = frozenset(
     b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_."
@@ -154,12 +157,12 @@ def link_get_fd_by_id(attr: uapi.GetId, where: str) -> Fd | None:
     return _bpf_open(Cmd.LINK_GET_FD_BY_ID, attr, where)
 
 
-def prog_query(attr: uapi.ProgQuery, where: str) -> None:
+def prog_query(attr: "uapi_objects.ProgQuery", where: str) -> None:
     """Fill in the ids of the programs attached to a target (BPF_PROG_QUERY)."""
     _bpf(Cmd.PROG_QUERY, attr, where)
 
 
-def task_fd_query(attr: uapi.TaskFdQuery, where: str) -> None:
+def task_fd_query(attr: "uapi_objects.TaskFdQuery", where: str) -> None:
     """Fill in the program that a perf event of a process holds (BPF_TASK_FD_QUERY)."""
     _bpf(Cmd.TASK_FD_QUERY, attr, where)
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
+from beepy import threads
 from beepy.errors import KernelError, NotSupported
 from beepy.hooks import trace_instance
 from beepy.hooks.trace_instance import TraceInstance
@@ -48,8 +49,7 @@ class Tracer:
                 for address in program.code_addresses()
             }
             self._events = TracePipe(owners, stacks=self._instance is not None)
-            self._thread = threading.Thread(target=self._run, name="trace", daemon=True)
-            self._thread.start()
+            self._thread = threads.start(self._run, "trace")
             undo.pop_all()
 
     def _open_pipe(self) -> Fd | None:

@@ -6,7 +6,7 @@ import pytest
 from beepy.btf.types import Kind
 from beepy.btf.writer import BtfWriter
 from beepy.errors import KernelError
-from beepy.host import btf_file
+from beepy.host import sysfs
 from beepy.kernel import btf
 from beepy.kernel import map as maps
 from beepy.uapi import MapType
@@ -60,7 +60,7 @@ def test_modules_yields_every_module() -> None:
 
 
 def test_a_file_that_cannot_be_mapped_is_read() -> None:
-    assert btf_file.contents("/proc/version") == Path("/proc/version").read_bytes()
+    assert sysfs.contents("/proc/version") == Path("/proc/version").read_bytes()
 
 
 def test_the_base_of_a_module_is_vmlinux() -> None:
@@ -71,7 +71,7 @@ import shutil, subprocess
 from pathlib import Path
 from beepy.btf.btf import Btf
 from beepy.btf.types import Kind
-from beepy.host import btf_file
+from beepy.host import sysfs
 from beepy.kernel import btf
 from beepy.btf.writer import BtfWriter
 
@@ -99,7 +99,7 @@ def test_a_kernel_without_types_is_not_supported() -> None:
         """
 import subprocess
 from beepy.errors import NotSupported
-from beepy.host import btf_file
+from beepy.host import sysfs
 from beepy.kernel import btf
 
 subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/sys/kernel/btf"], check=True)

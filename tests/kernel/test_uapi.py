@@ -6,7 +6,7 @@ from enum import IntEnum
 
 import pytest
 
-from beepy import uapi
+from beepy import uapi, uapi_objects
 from beepy.btf.btf import Btf
 from beepy.btf.layout import size_of, skip_mods_and_typedefs
 from beepy.btf.types import Enum, Kind, Member, Struct, TypeId, Union
@@ -33,7 +33,7 @@ def enumerators(kernel: Btf, name: str) -> dict[str, int]:
         (uapi.CoreReloKind, "bpf_core_relo_kind", "BPF_CORE_"),
         (uapi.LinkType, "bpf_link_type", "BPF_LINK_TYPE_"),
         (uapi.PerfEventType, "bpf_perf_event_type", "BPF_PERF_EVENT_"),
-        (uapi.TaskFdType, "bpf_task_fd_type", "BPF_FD_TYPE_"),
+        (uapi_objects.TaskFdType, "bpf_task_fd_type", "BPF_FD_TYPE_"),
     ],
 )
 def test_enums_are_the_kernel_s(ours: type[IntEnum], name: str, prefix: str) -> None:
@@ -139,8 +139,8 @@ ATTRS: list[tuple[type[ctypes.Structure], str, str]] = [
     (uapi.GetId, "", "next_id"),
     (uapi.ObjInfo, "info", ""),
     (uapi.ObjPin, "", "pathname"),
-    (uapi.TaskFdQuery, "task_fd_query", ""),
-    (uapi.ProgQuery, "query", ""),
+    (uapi_objects.TaskFdQuery, "task_fd_query", ""),
+    (uapi_objects.ProgQuery, "query", ""),
     (uapi.EnableStats, "enable_stats", ""),
     (uapi.ProgStreamRead, "prog_stream_read", ""),
 ]
@@ -228,7 +228,7 @@ def test_a_query_is_whole() -> None:
     """The kernel writes its last member, whatever size it is told."""
     kernel = btf.vmlinux()
     whole = size_of(kernel, struct_of_attr(kernel, "query", ""))
-    assert ctypes.sizeof(uapi.ProgQuery) >= whole
+    assert ctypes.sizeof(uapi_objects.ProgQuery) >= whole
 
 
 _OTHER_NAMES = {
@@ -246,19 +246,21 @@ def test_the_info_of_a_link_is_laid_out_as_the_kernel_s() -> None:
     assert found
     theirs = {name: (offset // 8, member) for name, offset, member in members(kernel, found)}
     for name in ("type", "id", "prog_id"):
-        assert getattr(uapi.LinkInfo, name).offset == theirs[name][0]
-    for name, ours in uapi.LinkInfoOf._fields_:
+        assert getattr(uapi_objects.LinkInfo, name).offset == theirs[name][0]
+    for name, ours in uapi_objects.LinkInfoOf._fields_:
         if name not in theirs:
             assert name in {"sockmap", "tracing_multi"}  # newer than most kernels
             continue
         offset, member = theirs[name]
-        assert offset == uapi.LinkInfo.of.offset
+        assert offset == uapi_objects.LinkInfo.of.offset
         inner, _ = skip_mods_and_typedefs(kernel, member.type)
         if name not in _WITHOUT_TYPE:
             check(kernel, ours, inner, _OTHER_NAMES.get(name))
         if name == "perf_event":
             (kprobe,) = [one for key, _, one in members(kernel, inner) if key == "kprobe"]
-            check(kernel, uapi.LinkInfoProbe, skip_mods_and_typedefs(kernel, kprobe.type)[0])
+            check(
+                kernel, uapi_objects.LinkInfoProbe, skip_mods_and_typedefs(kernel, kprobe.type)[0]
+            )
 
 
 def test_the_perf_event_is_laid_out_as_the_kernel_s() -> None:
@@ -303,11 +305,14 @@ def test_missed_runs_of_a_link_are_where_the_kernel_has_them(
 def test_every_struct_is_held_against_the_kernel() -> None:
     structs = {
         value
-        for value in vars(uapi).values()
+        for value in (vars(uapi) | vars(uapi_objects)).values()
         if isinstance(value, type) and issubclass(value, ctypes.Structure)
     }
     held = {row[0] for rows in (ATTRS, STRUCTS, LINKS, ITERATORS) for row in rows}
-    held |= {ours for _, ours in uapi.LinkInfoOf._fields_} | {uapi.LinkInfo, uapi.LinkInfoProbe}
+    held |= {ours for _, ours in uapi_objects.LinkInfoOf._fields_} | {
+        uapi_objects.LinkInfo,
+        uapi_objects.LinkInfoProbe,
+    }
     held |= {uapi.PerfEventAttr, uapi.LinkCreateTracingMulti}  # newer than most kernels
     held |= {uapi.LinkInfoHead, uapi.LinkInfoMissedKprobe, uapi.LinkInfoMissedKprobeMulti}
     assert structs - {ctypes.Structure} == held

@@ -84,6 +84,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "hooks/tracepoint": "kernel/test_link.py",
     "hooks/trampoline": "kernel/test_link.py",
     "hooks/trampoline_multi": "vm/test_kernels.py",
+    "host/sysfs": "kernel/test_btf.py",
     "inspection": "kernel/test_check.py unit/cli/test_description.py",
     "kernel/multi_links": "unit/hooks/test_kprobe_multi.py kernel/hooks/test_uprobe_multi.py",
     "kernel/objects": "kernel/ps/test_snapshot.py",
@@ -147,11 +148,13 @@ ELSEWHERE: Final[dict[str, str]] = {
     "recording/playback": "unit/recording/test_recording.py",
     "recording/recorder": "unit/recording/test_recording.py",
     "rewrite/prologue": "unit/rewrite/test_select.py kernel/test_selecting.py",
+    "rewrite/shed": "unit/test_shedding.py kernel/cost/test_meter.py",
     "subjects": "unit/test_selecting.py",
     "sys/call": "kernel/test_syscall.py",
     "toolchain/architectures": "registry/test_build.py",
     "toolchain/compile": "unit/cli/test_build.py registry/test_build.py",
     "toolchain/image": "unit/cli/test_build.py",
+    "uapi_objects": "kernel/test_uapi.py",
 }
 
 MODULES = sorted(

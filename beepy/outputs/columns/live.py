@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from beepy import threads
 from beepy.outputs.columns.terminal import Size, Terminal
 from beepy.outputs.row_writer import CHUNK, RowWriter
 from beepy.width import width
@@ -40,8 +41,7 @@ class LiveBlock:
         self._changed = False  # since it was drawn
         self._error: Exception | None = None  # of the thread
         self._closed = False
-        self._thread = threading.Thread(target=self._draw_late, daemon=True)
-        self._thread.start()
+        self._thread = threads.start(self._draw_late, "columns")
 
     @property
     def height(self) -> int:

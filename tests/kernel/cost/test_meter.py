@@ -1,6 +1,8 @@
 """What programs cost, and a bound on it: a program that takes time whenever a process calls."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -118,6 +120,43 @@ def test_it_is_detached_even_if_nobody_reads_the_rows(
         assert running.wait().code == 4
 
 
+def test_over_the_bound_it_is_shed_and_comes_back(beepy: Beepy, burn: str, producer: int) -> None:
+    with beepy.start(
+        *("run", burn, "--set", f"target_pid={producer}", "-o", "none"),
+        *("--max-overhead", "0.1%:shed", "-v"),
+    ) as running:
+        running.until(lambda: b"warning: sampled 1/" in running.err)
+        os.kill(producer, signal.SIGKILL)
+        running.until(lambda: b"warning: sampled 1/1: all threads again" in running.err)
+        done = running.end()
+    assert done.code == 0
+    divisors = [int(number) for number in re.findall(r"warning: sampled 1/(\d+): ", done.err)]
+    assert f" lost, sampled 1/{max(divisors)}, " in done.said[-1]
+    assert all(divisor & (divisor - 1) == 0 for divisor in divisors)
+    assert divisors[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("image", "why"),
+    [
+        ("xdpcount", "program 'count': it may change packets"),
+        ("tcplife", ""),
+    ],
+)
+def test_what_decides_is_not_shed(image: str, why: str, beepy: Beepy) -> None:
+    done = beepy("run", image, "-o", "none", "--max-overhead", "2%:shed", "--timeout", "10ms")
+    if not why:
+        assert done.code == 0, done.err
+        return
+    assert (done.code, done.said[-1]) == (1, f"beepy: --max-overhead: {why}")
+
+
+def test_shedding_rewrites(beepy: Beepy) -> None:
+    done = beepy("run", "exitsnoop", "--max-overhead", "2%:shed", "--no-rewrite")
+    assert done.code == 2
+    assert done.said[0] == "beepy: --no-rewrite: choosing threads needs rewritten programs"
+
+
 def test_the_summary_has_the_cost(beepy: Beepy) -> None:
     run = ("run", "exitsnoop", "-o", "none", "--timeout", "100ms")
     done = beepy(*run, "--cost")
@@ -125,7 +164,7 @@ def test_the_summary_has_the_cost(beepy: Beepy) -> None:
     *_, cost, own, summary = done.said
     assert cost.startswith("cost: program 'sched_process_exit': ")
     assert own.startswith("cost: beepy itself: ")
-    assert " lost, programs " in summary
+    assert " 0 lost, programs " in summary
     assert "% of a CPU, beepy " in summary
     assert "CPU" not in beepy(*run).err
     *_, cost, own, summary = beepy(*run, "-v").said
@@ -148,7 +187,7 @@ def test_without_the_capability(beepy: Beepy) -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["2", "0%", "2%:shed", "-1%", "x", "1e3%"])
+@pytest.mark.parametrize("text", ["2", "0%", "2%:she", "-1%", "x", "1e3%"])
 def test_a_bound_is_a_percentage(text: str, beepy: Beepy) -> None:
     done = beepy("run", "exitsnoop", f"--max-overhead={text}")
     assert done.code == 2

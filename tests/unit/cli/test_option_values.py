@@ -1,6 +1,6 @@
 import pytest
 
-from beepy.cli.option_values import one_of, seconds, share, whole_number
+from beepy.cli.option_values import Bound, bound, one_of, seconds, whole_number
 from beepy.errors import UsageError
 
 
@@ -31,14 +31,17 @@ def test_other_texts_are_not_whole_numbers(text: str) -> None:
     ("text", "value"), [("2%", 0.02), (" 0.5% ", 0.005), ("150%", 1.5), ("0.000001%", 1e-8)]
 )
 def test_shares(text: str, value: float) -> None:
-    assert share("--max-overhead")(text) == pytest.approx(value)
+    assert bound("--max-overhead")(text).share == pytest.approx(value)
+    assert bound("--max-overhead")("2%:shed") == Bound(0.02, shed=True)
 
 
-@pytest.mark.parametrize("text", ["", "2", "0%", "-1%", "1e3%", "%", "2%:shed", "9999999%", "\x1b"])
+@pytest.mark.parametrize(
+    "text", ["", "2", "0%", "-1%", "1e3%", "%", "2%:she", "2:shed", "9999999%", "\x1b"]
+)
 def test_other_texts_are_not_shares(text: str) -> None:
     quoted = text.replace("\x1b", r"\x1b")
     with pytest.raises(UsageError) as caught:
-        share("--max-overhead")(text)
+        bound("--max-overhead")(text)
     assert str(caught.value) == (
         f"--max-overhead '{quoted}': expected a percentage of one CPU above 0, such as 2%"
     )

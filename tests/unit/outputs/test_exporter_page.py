@@ -8,9 +8,9 @@ import pytest
 from beepy.btf.writer import BtfWriter
 from beepy.conventions.exporter.config import read
 from beepy.events.batch import Schema
+from beepy.events.costs import ProgramState
 from beepy.events.decoder import Decoder
 from beepy.events.metrics import decide
-from beepy.events.stats import ProgramState
 from beepy.outputs.exporter_page import ExporterPage
 from beepy.outputs.prometheus import Exporter
 from tests.support.events import entries_of, ring, stream, table
