@@ -15,6 +15,7 @@ from tests.registry import distribution
 from tests.registry.conftest import Ours
 from tests.registry.distribution import Running
 from tests.support import packed
+from tests.support.command import Beepy
 
 pytestmark = pytest.mark.registry
 
@@ -57,3 +58,12 @@ def test_what_cannot_be_run_is_not_pushed(ours: Ours, tmp_path: Path, data: byte
         inspect(str(package), options)
     with pytest.raises(UnsupportedImage, match=r"package\.json: .*package"):
         push(str(package), "127.0.0.1:1/x", options)
+
+
+def test_the_command_inspects_a_file(tmp_path: Path) -> None:
+    package = tmp_path / "package.json"
+    package.write_bytes(packed.package(ELF, META))
+    done = Beepy(tmp_path)("inspect", str(package))
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"image    {package} (in a file)\n")
+    assert "application/vnd.wasm.content.layer.v1+wasm" in done.out
