@@ -189,6 +189,10 @@ def _print_summary(
     """
     if error is None or issubclass(error, KeyboardInterrupt | OutputError | OverheadError):
         seconds = time.monotonic() - started
+        for schema, ring in stats.rings.items():
+            _log.info("map '%s': at most %d of %d bytes in use", safe(schema.map), ring[1], ring[0])
+        for line in ring_lines(stats):
+            eprint(line)
         if stats.cost:
             from beepy.cli import cost_lines  # noqa: PLC0415 - few runs measure it
 
@@ -197,10 +201,6 @@ def _print_summary(
                     eprint(line)
                 else:
                     _log.info("%s", line)
-        for line in ring_lines(stats):
-            eprint(line)
-        for schema, ring in stats.rings.items():
-            _log.info("map '%s': at most %d of %d bytes in use", safe(schema.map), ring[1], ring[0])
         eprint(summary_line(stats, seconds, shows_cost=shows_cost))
 
 
