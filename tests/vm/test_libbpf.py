@@ -22,7 +22,7 @@ LONG = {"sid": "systemd-container-systemd-nsresourced"}
 
 Without a log it loads there, by beepy, in seconds.
 """
-WORK = 1400  # seconds
+WORK = 1200  # seconds
 
 
 class Asked(NamedTuple):
