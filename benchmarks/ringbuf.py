@@ -1,7 +1,8 @@
 """Read a ring buffer by beepy, and by a C program with libbpf: ``python -m benchmarks.ringbuf``.
 
 First every consumer in turn empties a filled ring (16 MiB, records of 56 bytes with 1,000 different
-contents). Then a stream counts the records of a producer on another CPU, at increasing rates.
+contents). Then a stream counts the records of a producer on another CPU, at increasing rates. At
+last a program sends records by BPF_PROG_TEST_RUN: as it is, and as it counts what it loses.
 """
 
 import argparse
@@ -37,6 +38,7 @@ from beepy.source import parse
 from beepy.streams import Stream
 from benchmarks._peers import compile_c
 from benchmarks._report import limit, machine, medians, table
+from benchmarks._test_run import compiled, run_ns
 from bpf import build
 
 RECORDS: Final = 262_000  # of 64 bytes with their headers: almost as many as the ring holds
@@ -49,6 +51,39 @@ C_READ, C_COUNT, C_JSON = "C: nothing", "C: count", "C: JSON lines, fprintf"
 READ, COUNT, VALUES = "beepy: nothing", "beepy: count (metric)", "beepy: columns of values"
 COLUMNS, JSON = "beepy: -o columns", "beepy: -o json"
 TERMINAL: Final = "beepy: -o columns, terminal"
+
+SENDER: Final = """
+struct event {
+	u64 number;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 24);
+	__type(value, struct event);
+} print_events SEC(".maps");
+
+SEC("xdp")
+int reserve(void *ctx)
+{
+	struct event *event = bpf_ringbuf_reserve(&print_events, sizeof(*event), 0);
+
+	if (!event)
+		return XDP_DROP;
+	event->number = 1;
+	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+	return XDP_PASS;
+}
+
+SEC("xdp")
+int output(void *ctx)
+{
+	struct event event = {};
+
+	return bpf_ringbuf_output(&print_events, &event, sizeof(event), BPF_RB_NO_WAKEUP) ?
+		XDP_DROP : XDP_PASS;
+}
+"""
 
 Handler = Callable[[Batch], object]
 
@@ -239,6 +274,37 @@ def measure_flows(collection: Collection, schema: Schema, program: Path) -> None
     limit("records lost at 1,000,000/s", measured[RATES[0]].dropped, 0)
 
 
+def send(collection: Collection, reader: RingReader, name: str) -> float:
+    """Empty the ring, and let a program send records into it; return ns per record."""
+    for _ in reader.read():
+        pass
+    return run_ns(collection.programs[name])
+
+
+def measure_counting(directory: Path, rounds: int) -> None:
+    """Measure what counting losses adds to a record that is sent; print the table and the limit."""
+    spec = compiled(directory, SENDER)
+    with ExitStack() as stack:
+        cases: dict[str, Callable[[], float]] = {}
+        for counting in (False, True):
+            collection = stack.enter_context(load(spec, count_losses=counting))
+            schema = schemas.of_tracked(spec, spec.tracked[0])
+            reader = RingReader(collection.maps[schema.map], schema)
+            stack.callback(reader.close)
+            for name in ("reserve", "output"):
+                label = f"{name}, counted" if counting else name
+                cases[label] = partial(send, collection, reader, name)
+        medians(cases, 1)
+        taken = medians(cases, rounds)
+    print(f"\nsending a record, medians of {rounds} interleaved rounds")
+    rows = [
+        (name, f"{ns:.1f}", f"{ns / taken[name.partition(',')[0]]:.2f}")
+        for name, ns in taken.items()
+    ]
+    table(("", "ns", "/ as it is"), rows)
+    limit("a reserve that is counted, ns more", taken["reserve, counted"] - taken["reserve"], 3)
+
+
 def main() -> None:
     """Measure and print the tables."""
     parser = argparse.ArgumentParser(
@@ -261,6 +327,7 @@ def main() -> None:
             measure_flows(
                 collection, schema, compile_c("producer.c", directory / "producer", "bpf")
             )
+        measure_counting(directory, 2 * rounds)
 
 
 if __name__ == "__main__":
