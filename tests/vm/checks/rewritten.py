@@ -46,7 +46,7 @@ _PROBES: Final = (6, 7, 0)
 _SLEEPABLE: Final = (
     "uprobe.s//bin/sh:main",
     "fentry.s/__x64_sys_prctl",
-    "lsm.s/bprm_creds_for_exec",
+    "lsm.s/bprm_committed_creds",
 )
 
 
