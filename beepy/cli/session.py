@@ -189,8 +189,7 @@ def _print_summary(
     """
     if error is None or issubclass(error, KeyboardInterrupt | OutputError | OverheadError):
         seconds = time.monotonic() - started
-        for schema, ring in stats.rings.items():
-            _log.info("map '%s': at most %d of %d bytes in use", safe(schema.map), ring[1], ring[0])
+        _log_details(stats)
         for line in ring_lines(stats):
             eprint(line)
         if stats.cost:
@@ -202,6 +201,14 @@ def _print_summary(
                 else:
                     _log.info("%s", line)
         eprint(summary_line(stats, seconds, shows_cost=shows_cost))
+
+
+def _log_details(stats: RunStats) -> None:
+    for schema, (size, peak, _) in stats.rings.items():
+        _log.info("map '%s': at most %d of %d bytes in use", safe(schema.map), peak, size)
+    for (_, program), missed in stats.missed.items():
+        if missed is None:
+            _log.info("program '%s': missed runs: unknown", safe(program))
 
 
 def ring_lines(stats: RunStats) -> Iterator[str]:

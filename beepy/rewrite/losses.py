@@ -48,6 +48,10 @@ _SENDS: Final[Mapping[int, int]] = {
 _UPDATE: Final = HELPERS.index("map_update_elem")
 _STORES: Final[Mapping[int, int]] = {_UPDATE: 1, HELPERS.index("map_push_elem"): 1}
 _CALLS: Final = _SENDS.keys() | _STORES.keys()
+_NEVER_FULL: Final = (  # an element is there, or another one is dropped
+    *(MapType.ARRAY, MapType.PERCPU_ARRAY, MapType.LRU_HASH, MapType.LRU_PERCPU_HASH),
+    *(MapType.RINGBUF, MapType.PERF_EVENT_ARRAY),  # nothing is stored
+)
 _LRU: Final = (MapType.LRU_HASH, MapType.LRU_PERCPU_HASH)
 
 _IF_AT_MOST: Final = Insn(op.JMP | op.K | 0xB0)  # r0, unsigned, 0
@@ -105,14 +109,14 @@ def count(spec: CollectionSpec) -> Counted:
         return Counted(spec, spec, ())
     streams = any(tracked.record for tracked in spec.tracked)
     tables = any(not tracked.record for tracked in spec.tracked)
+    can_be_full = any(map_spec.type not in _NEVER_FULL for map_spec in shown.values())
+    kinds = streams, tables, can_be_full
     loaded = {program.name for program in spec.loaded}
     sites: list[Site] = []
     reasons: dict[str, str] = {}
     programs = []
     for program in spec.programs:
-        found = (
-            list(_sites(spec, program, shown, (streams, tables))) if program.name in loaded else ()
-        )
+        found = list(_sites(spec, program, shown, kinds)) if program.name in loaded else ()
         if found:
             slots = range(len(sites), len(sites) + len(found))
             sites += found
@@ -175,11 +179,11 @@ def _sites(
     spec: CollectionSpec,
     program: ProgramSpec,
     shown: Mapping[str, MapSpec],
-    kinds: tuple[bool, bool],
+    kinds: tuple[bool, bool, bool],
 ) -> Iterator[Site]:
     """Yield the calls that may fail to deliver to a shown map, or to one that is not known.
 
-    ``kinds``: whether streams are shown, and whether tables are.
+    ``kinds``: whether streams are shown, whether tables are, and whether one of them can be full.
     """
     insns = program.insns
     maps = landings = None
@@ -198,7 +202,7 @@ def _sites(
             landings = _landings(program)
         register = _SENDS.get(insn.imm) or _STORES[insn.imm]
         name = _map(insns, at, register, maps, landings)
-        if not name:
+        if not name and (kinds[2] or insn.imm in _SENDS):
             yield Site(program.name, at, "", _place(spec, program, at))
         elif name in shown:
             yield Site(program.name, at, name, "")

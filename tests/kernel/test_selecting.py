@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -188,6 +189,46 @@ def test_an_execution_is_chosen_by_the_name_at_its_beginning() -> None:
                 tables = {name: len(table) for name, table in run.maps.items()}
             assert len(shown) == expected
             assert not any(tables.values()), tables
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("option", ["uid", "cgroup"])
+@pytest.mark.parametrize(
+    ("image", "what", "process"),
+    [("opensnoop", "open", "pid"), ("exitsnoop", "run", "ppid"), ("execsnoop", "run", "ppid")],
+)
+def test_the_same_rows_as_beside_it_without_a_choice(
+    image: str, what: str, process: str, option: str, group: Path
+) -> None:
+    """Two runs at once, while others do the same: each row of the chosen is in both."""
+    count = times(100)
+    uid = 65533
+    with workers(("chosen", uid, group), ("other", 0)) as (chosen, other):
+        choice = OpenOptions(timeout=0.5)
+        if option == "uid":
+            choice["uid"] = uid
+        else:
+            choice["cgroup"] = group
+        with (
+            beepy.open(image, timeout=0.5) as everything,
+            beepy.open(image, **choice) as selected,
+        ):
+            everything.attach()
+            selected.attach()
+            noise = threading.Thread(target=other.do, args=(what, count))
+            noise.start()
+            chosen.do(what, count)
+            noise.join()
+            rows = [
+                Counter(
+                    (event.pid, event.comm, getattr(event, "fname", ""), getattr(event, "args", ""))
+                    for event in run.events()
+                    if event[process] == chosen.pid
+                )
+                for run in (everything, selected)
+            ]
+    assert rows[0] == rows[1]
+    assert sum(rows[0].values()) >= count
 
 
 def test_tables_hold_for_the_chosen_alone() -> None:

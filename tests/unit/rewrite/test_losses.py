@@ -26,6 +26,7 @@ SECOND = Insn(0)
 RING = MapSpec("ring", ".maps", MapType.RINGBUF)
 PERF = MapSpec("perf", ".maps", MapType.PERF_EVENT_ARRAY)
 TABLE = MapSpec("table", ".maps", MapType.HASH)
+ARRAY = MapSpec("array", ".maps", MapType.ARRAY)
 LRU = MapSpec("lru", ".maps", MapType.LRU_HASH)
 HIDDEN = MapSpec("hidden", ".maps", MapType.RINGBUF)
 SHOWN = tuple(
@@ -229,3 +230,12 @@ def test_maps_of_programs_that_do_not_count() -> None:
 
 def test_tables_that_evict() -> None:
     assert losses.count(of(sending("map_update_elem", "lru"))).evicting == ("lru",)
+
+
+@pytest.mark.parametrize(("table", "counted"), [(TABLE, 1), (ARRAY, 0), (LRU, 0)])
+def test_an_update_of_an_unknown_map_counts_if_a_shown_one_can_be_full(
+    table: MapSpec, counted: int
+) -> None:
+    update = program(Insn(op.LDX | op.MEM | op.DW, 1, 10, -8), call("map_update_elem"), EXIT)
+    shown = (Tracked(table.name, None, TypeId(0)),)
+    assert len(losses.count(of(update, tracked=shown, maps=(table,))).sites) == counted
