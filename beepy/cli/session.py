@@ -24,6 +24,7 @@ from beepy.text import safe
 from beepy.width import columns_of_terminal
 
 if TYPE_CHECKING:
+    from beepy.events.arrangement import Arrangement  # few runs arrange
     from beepy.outputs.prometheus import Exporter  # not for every run
 
 _log = Log(__name__)
@@ -84,6 +85,7 @@ def replay(
     chosen: Chosen,
     options: ShowOptions,
     *,
+    arrangement: "Arrangement | None",
     limit: int | None,
     speed: float | None,
     hides_zeros: bool,
@@ -93,7 +95,14 @@ def replay(
     from beepy.launch import replay as launch_replay  # noqa: PLC0415 - not for a run
 
     def start() -> Launched:
-        return launch_replay(path, chosen, limit=limit, speed=speed, hides_zeros=hides_zeros)
+        return launch_replay(
+            path,
+            chosen,
+            arrangement=arrangement,
+            limit=limit,
+            speed=speed,
+            hides_zeros=hides_zeros,
+        )
 
     _show(start, options, lambda _: [f"replay of {safe(path)}"], None)
 
@@ -219,6 +228,8 @@ def summary_line(stats: RunStats, seconds: float, *, shows_cost: bool = False) -
         parts.append(f"{stats.zeros} zero {'row' if stats.zeros == 1 else 'rows'} hidden (--zero)")
     if stats.cut_by_count:
         parts.append(f"{stats.cut_by_count} not shown (--count)")
+    if stats.cut_by_limit:
+        parts.append(f"{stats.cut_by_limit} not shown (--limit)")
     evicting = _map_names([*stats.evicting])
     if known or (not unknown and not (evicting and not stats.lost)):
         parts.append(f"{known} lost ({losers})" if losers else "0 lost")

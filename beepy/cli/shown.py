@@ -1,12 +1,16 @@
 """The options that say what is shown, and how: those of ``run`` and of ``replay``."""
 
-from typing import Annotated, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from beepy import outputs
 from beepy.cli import panels
 from beepy.cli.option_values import one_of, whole_number
+
+if TYPE_CHECKING:
+    from beepy.events.arrangement import Arrangement
 
 Output: TypeAlias = Annotated[
     str | None,
@@ -36,6 +40,34 @@ Wheres: TypeAlias = Annotated[
         "--where",
         metavar="EXPRESSION",
         help="Show only rows for which it is true: 'ret == ENOENT'; repeat.",
+        rich_help_panel=panels.SHOW,
+    ),
+]
+Fields: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fields",
+        metavar="[MAP:]FIELD,...",
+        help="Show only these, in this order; -FIELD: all but it; repeat.",
+        rich_help_panel=panels.SHOW,
+    ),
+]
+Sort: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sort",
+        metavar="[MAP:][-]FIELD",
+        help="Sort each reading of a table; -FIELD: largest first; repeat.",
+        rich_help_panel=panels.SHOW,
+    ),
+]
+Limit: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--limit",
+        metavar="N",
+        parser=whole_number("--limit", 1),
+        help="Show N rows of each reading of a table.",
         rich_help_panel=panels.SHOW,
     ),
 ]
@@ -118,3 +150,14 @@ Texts: TypeAlias = Annotated[
         rich_help_panel=panels.SHOW,
     ),
 ]
+
+
+def arrangement(
+    fields: Sequence[str] | None, sort: Sequence[str] | None, limit: int | None
+) -> "Arrangement | None":
+    """Return how rows are arranged, None if no option says so."""
+    if not fields and not sort and limit is None:
+        return None
+    from beepy.events.arrangement import Arrangement  # noqa: PLC0415 - few runs arrange
+
+    return Arrangement(fields or (), sort or (), limit)

@@ -19,8 +19,8 @@ end of the type::
 """
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from collections.abc import Callable, Container, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from beepy.btf.layout import size_of
 from beepy.errors import DecodeError
@@ -29,6 +29,9 @@ from beepy.events.budget import Budget
 from beepy.events.codec import Codec, Value, cut
 from beepy.events.fields import RECORD, VALUE, Field, fields, is_summed
 from beepy.text import safe
+
+if TYPE_CHECKING:
+    from beepy.events.choice import Choice  # few runs choose
 
 Convert: TypeAlias = Callable[[Any], Any] | None
 Finish: TypeAlias = Callable[[Field], Convert]
@@ -91,10 +94,21 @@ class Decoder:
         self.schema = schema
         self._is_stream = schema.is_stream
         self.fields: tuple[Field, ...] = fields(schema, budget)
+        self.choice: Choice | None = None  # of fields to show, made before sinks are opened
+        self.arranged = False  # its snapshots come in the order in which they are to be shown
         self.size = size_of(schema.btf, schema.record if self._is_stream else schema.key)
         self._views: dict[tuple[str, tuple[Field, ...]], View] = {}
         self._pieces = _Blocks([(0, f"{self.size}s")], safe(schema.map))
         self._flexible = any(field.flexible for field in self.fields)
+
+    def shown(self, hidden: Container[str] = ()) -> tuple[Field, ...]:
+        """Return the fields to show, in their order: those of ``choice``, else all.
+
+        ``hidden`` are the names of those that are not shown unless they are chosen by name.
+        """
+        if self.choice:
+            return self.choice.of(self.fields, hidden)
+        return tuple([field for field in self.fields if field.name not in hidden])
 
     def view(self, wanted: Sequence[Field], finish: Finish, absent: object = None) -> "View":
         """Return a view of the ``wanted`` fields, compiled once for all batches.

@@ -30,7 +30,8 @@ class RunStats:
 
     ``shown`` rows reached the sinks. Not shown were those that did not pass a filter
     (``filtered``), those that beepy itself caused (``own``), those of tables with the value 0
-    (``zeros``), and those after the limit (``cut_by_count``). ``lost`` has the losses of each
+    (``zeros``), those after the limit of the run (``cut_by_count``), and
+    those after that of a snapshot (``cut_by_limit``). ``lost`` has the losses of each
     stream, and of each table whose programs count what it had no room for; None where they are not
     counted. ``lost_at`` has those of calls by (image, place), where the code does not show which
     map they write to. ``evicting`` are tables that drop entries by themselves, which nobody counts.
@@ -46,6 +47,7 @@ class RunStats:
         self.own = 0
         self.zeros = 0
         self.cut_by_count = 0
+        self.cut_by_limit = 0
         self.skipped_programs: Sequence[tuple[str, str]] = ()
         self.cost: Cost | None = None
         self.lost: dict[Schema, int | None] = {

@@ -56,6 +56,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "events/budget": "unit/events/test_fields.py",
     "events/costs": "unit/cli/test_cost_lines.py kernel/cost/test_meter.py",
     "events/protocols": "unit/test_session.py",
+    "events/order": "unit/events/test_arrangement.py unit/outputs/columns/test_columns.py",
     "events/where/constants": "unit/events/where/test_where.py",
     "events/where/grammar": "unit/events/where/test_where.py",
     "events/where/scope": "unit/events/where/test_where.py",
