@@ -196,6 +196,20 @@ class Run:
             return to_arrow(decoder, self._read_tables((decoder.schema,)))
         return to_arrow(decoder, self._next(decoder.schema, rows))
 
+    def top(
+        self, count: int, by: str, *, every: float = 0, total: str = "", average: str = ""
+    ) -> "Iterator[Rows]":
+        """Yield the ``count`` largest groups of a stream's events, and iterate over the run for it.
+
+        Events are grouped ``by`` fields, ``[MAP:]FIELD,FIELD``; groups are ranked by the sum of the
+        field ``total`` or the ``average`` of one, else by their number. All so far come ``every``
+        so many seconds, and at the end. Raises UsageError.
+        """
+        from beepy.events.top import Wanted, tables  # noqa: PLC0415 - few programs use it
+
+        wanted = Wanted(count, by, every, total, average)
+        return tables(wanted, self.decoders, self.source, self._iteration)
+
     def _next(self, schema: Schema, rows: int | None) -> Iterator[Batch]:
         """Yield the next rows of a stream; the rest of the last batch comes in the iteration."""
         if self._feed:

@@ -20,6 +20,11 @@ def replay(
     fields: shown.Fields = None,
     sort: shown.Sort = None,
     limit: shown.Limit = None,
+    top: shown.TopCount = None,
+    by: shown.By = "",
+    every: shown.Every = "",
+    total: shown.Sum = "",
+    average: shown.Average = "",
     buckets: shown.Buckets = None,
     value_keys: shown.ValueKeys = None,
     count: shown.Count = None,
@@ -53,6 +58,7 @@ def replay(
         host=prom_host,
         port=prom_port,
         metrics=not no_metrics,
+        top=shown.top(top, by, every, total, average, fields=bool(fields)),
     )
     session.replay(
         file,

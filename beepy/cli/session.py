@@ -25,6 +25,7 @@ from beepy.width import columns_of_terminal
 
 if TYPE_CHECKING:
     from beepy.events.arrangement import Arrangement  # few runs arrange
+    from beepy.events.top import Wanted  # few runs ask for it
     from beepy.outputs.prometheus import Exporter  # not for every run
 
 _log = Log(__name__)
@@ -41,6 +42,7 @@ class ShowOptions(NamedTuple):
     ``buckets`` are the values of -b, ``value_keys`` those of -k. The metrics page is served at
     ``host`` and ``port``; without a port at bee's, if an image has metrics. ``record`` is the file
     that records are written to, "" for none. ``cost``: the summary has what the run cost.
+    ``top``: the largest groups are shown in the place of events.
     """
 
     output: str
@@ -52,6 +54,7 @@ class ShowOptions(NamedTuple):
     metrics: bool = True
     record: str = ""
     cost: bool = False
+    top: "Wanted | None" = None
 
 
 def default_output(*, plain: bool) -> str:
@@ -157,6 +160,8 @@ def _attach(
     # errors of the outputs, such as a port in use, are raised before anything is attached
     url = _serve_metrics(chosen, options, running, row_options, loaded)
     rows = output.make(STDOUT, row_options)
+    if options.top:
+        rows = _top(options.top, running, rows)
     started = time.monotonic()
     gc.freeze()  # all objects so far live as long as the run: the collector need not visit them
     gc.enable()
@@ -172,6 +177,18 @@ def _attach(
     if options.record:
         running.add_observer(_recorder(options.record, launched.images))
     return started
+
+
+def _top(wanted: "Wanted", running: Run, rows: Sink) -> Sink:
+    """Return a sink that gives ``rows`` the largest groups of events. Raise UsageError."""
+    from beepy.events.ticks import ticks  # noqa: PLC0415 - few runs ask for it
+    from beepy.events.top import Top  # noqa: PLC0415 - as above
+    from beepy.outputs.top import TopRows  # noqa: PLC0415 - as above
+
+    ticking = ExitStack()
+    ticking.enter_context(ticks(running.source, wanted.every_s))
+    running.add_resources(ticking)
+    return TopRows(Top(wanted, running.decoders), rows, running.stats)
 
 
 def _recorder(path: str, images: Sequence[Loaded]) -> Sink:
@@ -230,6 +247,8 @@ def summary_line(stats: RunStats, seconds: float, *, shows_cost: bool = False) -
         parts.append(f"{stats.cut_by_count} not shown (--count)")
     if stats.cut_by_limit:
         parts.append(f"{stats.cut_by_limit} not shown (--limit)")
+    if stats.cut_by_top:
+        parts.append(f"{stats.cut_by_top} not shown (--top)")
     evicting = _map_names([*stats.evicting])
     if known or (not unknown and not (evicting and not stats.lost)):
         parts.append(f"{known} lost ({losers})" if losers else "0 lost")

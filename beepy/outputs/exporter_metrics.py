@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 
 from beepy.errors import DecodeError
 from beepy.events.batch import Batch, Part
-from beepy.events.decoder import Memo
 from beepy.events.label_decoders import MachineNames, compiled
+from beepy.events.memo import Memo
 from beepy.obj.exporter import Buckets, MetricPlan
 from beepy.outputs.exposition import Histogram, head, histogram_samples, label_texts, samples
 from beepy.outputs.series import pieces
