@@ -84,7 +84,7 @@ COMMAND_LINE_ALONE: Final = frozenset(
         *("--record", "--speed"),
         *("--dry-run", "--input", "--name", "--password-stdin"),
         "--KEY",
-        *("--top", "--by", "--every", "--sum", "--avg"),
+        *("--labels", "--top", "--by", "--every", "--sum", "--avg"),
         "--sort",  # of other programs in messages, too
     }
 )

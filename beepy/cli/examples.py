@@ -18,6 +18,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy run xdpcount --iface eth0 --sort counter_bytes:-value --limit 10",
         "beepy run opensnoop --top 10 --by comm,fname --every 5s",
         "beepy run ./probe.o --type 'events=struct event'",
+        "beepy run exitsnoop-counter -o none --labels exits=comm,exit_code",
         "beepy run exitsnoop-counter -o none --prom-port 9091",
         "beepy run exitsnoop --timeout 1m --fail-on-loss > exits.json",
         "beepy run opensnoop --max-overhead 2%",

@@ -40,6 +40,7 @@ def run(
     texts: shown.Texts = None,
     buckets: shown.Buckets = None,
     value_keys: shown.ValueKeys = None,
+    labels: shown.Labels = None,
     count: shown.Count = None,
     timeout: Annotated[
         str | None,
@@ -283,6 +284,7 @@ def run(
         output=output_name,
         buckets=tuple(buckets or ()),
         value_keys=tuple(value_keys or ()),
+        labels=tuple(labels or ()),
         rows=rows,
         host=prom_host,
         port=prom_port,

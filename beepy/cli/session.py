@@ -39,7 +39,8 @@ _METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
 class ShowOptions(NamedTuple):
     """How rows and metrics are shown: ``output`` is its name in ``outputs.TABLE``.
 
-    ``buckets`` are the values of -b, ``value_keys`` those of -k. The metrics page is served at
+    ``buckets`` are the values of -b, ``value_keys`` those of -k, ``labels`` those of
+    --labels. The metrics page is served at
     ``host`` and ``port``; without a port at bee's, if an image has metrics. ``record`` is the file
     that records are written to, "" for none. ``cost``: the summary has what the run cost.
     ``top``: the largest groups are shown in the place of events.
@@ -48,6 +49,7 @@ class ShowOptions(NamedTuple):
     output: str
     buckets: tuple[str, ...] = ()
     value_keys: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
     rows: bool = False
     host: str = "127.0.0.1"
     port: int | None = None
@@ -113,10 +115,10 @@ def replay(
 def _check(options: ShowOptions) -> None:
     """Raise UsageError for what is wrong whatever maps there are."""
     outputs.output(options.output)
-    if options.buckets or options.value_keys:
+    if options.buckets or options.value_keys or options.labels:
         from beepy.outputs import metric_options  # noqa: PLC0415 - few runs have one
 
-        metric_options.check(options.buckets, options.value_keys)
+        metric_options.check(options.buckets, options.value_keys, options.labels)
 
 
 def _show(
@@ -270,15 +272,17 @@ def _map_names(schemas: Sequence[Schema]) -> str:
 
 
 def _row_options(options: ShowOptions, running: Run) -> outputs.RowOptions:
-    """Return the options of the rows and metrics. Raise UsageError if -b or -k fit no map."""
+    """Return the options of rows and metrics. Raise UsageError if -b, -k or --labels fit no map."""
     row_options = outputs.RowOptions(options.rows)
-    if not (options.buckets or options.value_keys):
+    if not (options.buckets or options.value_keys or options.labels):
         return row_options
     from beepy.outputs import metric_options  # noqa: PLC0415 - few runs have one
 
+    values = metric_options.values_of(options.value_keys, running.decoders)
     return row_options._replace(
         bounds=metric_options.bounds_of(options.buckets, running.decoders),
-        values=metric_options.values_of(options.value_keys, running.decoders),
+        values=values,
+        labels=metric_options.labels_of(options.labels, running.decoders, values),
     )
 
 
@@ -292,7 +296,7 @@ def _serve_metrics(
     """Serve the metrics page if it is wanted; return its URL or "". Raise OutputError."""
     exporter = _exporter(loaded)
     has_metrics = exporter or any(schema.role in _METRICS for schema in running.schemas)
-    asked_for = options.port is not None or options.buckets or options.value_keys
+    asked_for = options.port is not None or options.buckets or options.value_keys or options.labels
     if not options.metrics or not (has_metrics or asked_for):
         return ""
     from beepy.outputs.prometheus import Prometheus  # noqa: PLC0415 - not for every run
@@ -309,6 +313,7 @@ def _serve_metrics(
         read_tables=read_tables,
         bounds=row_options.bounds,
         values=row_options.values,
+        labels=row_options.labels,
         stats=running.stats,
         always=options.port is not None,
         exporter=exporter,

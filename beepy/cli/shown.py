@@ -73,6 +73,15 @@ Limit: TypeAlias = Annotated[
         rich_help_panel=panels.SHOW,
     ),
 ]
+Labels: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--labels",
+        metavar="MAP=FIELD,...",
+        help="The only labels of this map's metric; repeat.",
+        rich_help_panel=panels.METRICS,
+    ),
+]
 TopCount: TypeAlias = Annotated[
     int | None,
     typer.Option(
