@@ -17,6 +17,7 @@ from operator import attrgetter
 from typing import Final, NamedTuple
 
 from beepy.btf.types import VOID, Bits
+from beepy.errors import UsageError, worded
 from beepy.events import go_format, named
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.choice import Choice
@@ -65,6 +66,8 @@ class Wanted(NamedTuple):
 
     def check(self) -> None:
         """Raise UsageError for what is wrong whatever maps there are."""
+        if self.most < 1:
+            raise UsageError(worded("--top: expected a number above 0"))
         for option, _ in self._words():
             if self.total and self.average:
                 raise option.refuse("expected --sum or --avg, not both")

@@ -160,6 +160,7 @@ def test_groups_are_those_of_the_json_of_a_recording(tmp_path: Path) -> None:
     ("wanted", "why"),
     [
         (Wanted(1, "com"), "by 'com': no field 'com' in print_exits: did you mean comm?"),
+        (Wanted(0, "comm"), "--top: expected a number above 0"),
         (Wanted(1, ""), "by '': expected FIELD,FIELD or MAP:FIELD,FIELD"),
         (Wanted(1, "comm", total="comm"), "sum 'comm': it is not a number"),
         (Wanted(1, "comm", average="x"), "avg 'x': no field 'x' in print_exits: its fields are"),
