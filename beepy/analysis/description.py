@@ -43,6 +43,7 @@ class MapInfo(NamedTuple):
 
     ``not_shown`` is why a map with a role is not shown, None if it is. ``pinned`` is the path where
     the object pins it by name and reuses a map that is pinned there, None if it does not.
+    ``endless`` are the labels that have ever more values while the machine runs.
     ``record_type`` is the type that a buffer's records are shown with, "" for other maps;
     ``type_reason`` says why, if the map does not declare the types that it is shown with.
     """
@@ -63,6 +64,7 @@ class MapInfo(NamedTuple):
     not_shown: str | None
     metric: str | None
     labels: tuple[str, ...]
+    endless: tuple[str, ...]
     fields: tuple[FieldInfo, ...]
 
 

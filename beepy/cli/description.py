@@ -207,6 +207,7 @@ def _map(info: MapInfo) -> Iterator[str]:
     yield f"map {safe(info.name)}"
     pinned = f"{info.pinned} (a map that is there already is used)"
     metric = f"{info.metric}{{{','.join(info.labels)}}}"
+    endless = f"{', '.join(info.endless)} (--labels chooses others)"
     # of a ring buffer it is declared as that of values
     declared = info.record_type == info.value_type and not info.type_reason
     yield from _pairs(
@@ -223,6 +224,7 @@ def _map(info: MapInfo) -> Iterator[str]:
             *([("role", info.role)] if info.role else []),
             *([("not shown", info.not_shown)] if info.not_shown else []),
             *([("metric", metric)] if info.metric else []),
+            *([("endless", endless)] if info.endless else []),
         ],
     )
     if info.fields:

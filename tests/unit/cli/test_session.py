@@ -6,12 +6,12 @@ import pytest
 from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, TypeId
 from beepy.btf.writer import BtfWriter
+from beepy.chosen import Chosen
 from beepy.cli import session, signals
 from beepy.cli.session import LOST, MISSED, failed_by_loss, summary_line
 from beepy.errors import BeepyError
 from beepy.events.batch import Schema
 from beepy.events.stats import RunStats
-from beepy.launch import Chosen
 
 BTF = Btf(BtfWriter().data())
 
@@ -132,6 +132,12 @@ def test_no_timer_is_left_when_a_run_has_ended(tmp_path: Path) -> None:
     signals.end_stalled_write(1000)
     with pytest.raises(BeepyError):
         session.replay(
-            str(tmp_path / "none"), Chosen(), options, limit=None, speed=None, hides_zeros=True
+            str(tmp_path / "none"),
+            Chosen(),
+            options,
+            arrangement=None,
+            limit=None,
+            speed=None,
+            hides_zeros=True,
         )
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
