@@ -20,7 +20,7 @@ PYTEST  += $(if $(AS_USER),-p no:cacheprovider)
 TEST_NEEDS  := clang:clang llvm:llvm-strip libbpf-dev:/usr/include/bpf/bpf_helpers.h bpftool:bpftool libbpf-tools \
                docker-registry:docker-registry skopeo:skopeo openssl:openssl iproute2:ip systemtap-sdt-dev \
                zsh:zsh fish:fish bash-completion \
-               qemu-system-x86:qemu-system-x86_64 busybox-static:busybox lz4:lz4 zstd:zstd \
+               qemu-system-x86:qemu-system-x86_64 busybox-static:busybox crun:/usr/bin/crun lz4:lz4 zstd:zstd \
                -- qemu-system-arm xdp-tools clang-16 clang-19 llvm-19 linux-tools-$(shell uname -r)
 BENCH_NEEDS := clang:clang libbpf-dev:/usr/include/bpf/bpf_helpers.h libbpf-tools bpftrace:bpftrace
 

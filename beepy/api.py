@@ -27,6 +27,7 @@ from beepy.trace.lines import TraceLine
 
 if TYPE_CHECKING:
     from beepy.analysis.description import Description  # a run needs none of it
+    from beepy.events.arrangement import Arrangement  # few runs arrange
 
 _log = Log(__name__)
 
@@ -43,6 +44,9 @@ def open(  # noqa: A001 - as in tarfile and wave
     variables: Mapping[str, Value] = _NO_VALUES,
     filters: str | Sequence[str] = (),
     where: str | Sequence[str] = (),
+    fields: str | Sequence[str] = (),
+    sort: str | Sequence[str] = (),
+    limit: int | None = None,
     texts: str | Sequence[str] = (),
     programs: str | Sequence[str] = (),
     types: Mapping[str, str] = _NO_TYPES,
@@ -79,26 +83,33 @@ def open(  # noqa: A001 - as in tarfile and wave
     The caller closes the run: it is a context manager.
 
     ``images`` are references, paths, names of bundled images, or what ``find`` and ``parse``
-    return. ``variables`` sets global variables, ``filters`` are ``[MAP,]FIELD,REGEX``, ``where``
-    are expressions, ``texts``
-    are ``[MAP,]FIELD`` of arrays of bytes that are text. ``types`` are the types of maps' records
-    by map, such as ``"struct event"``; ``map_sizes`` are bytes of rings, entries of other maps, as
-    numbers or as ``"16M"``. ``programs`` are the only ones to load,
-    ``targets`` overrules where programs attach (program -> target); ``iface``, ``netns``
-    and ``binary`` hold for all programs that take them. ``pid``, ``comm``, ``uid``, ``cgroup`` (a
+    return. ``programs`` are the only ones to load, ``targets`` overrides where programs attach
+    (program -> target); ``iface``, ``netns`` and ``binary`` hold for all programs that take them.
+    ``variables`` sets global variables. ``types`` are the types of maps' records by map, such as
+    ``"struct event"``; ``map_sizes`` are bytes of rings, entries of other maps, as numbers or as
+    ``"16M"``. ``missing``: what to do about a program whose attach point this kernel lacks.
+    ``btf`` are the kernel's types, or a file of them. ``rewrite``: programs get code that counts
+    what they lose.
+
+    ``filters`` are ``[MAP,]FIELD,REGEX``, ``where`` are expressions. ``fields`` are what rows have:
+    ``[MAP:]FIELD,FIELD``, or ``-FIELD`` for all but it; ``sort`` is the order of each reading of a
+    table, ``[MAP:][-]FIELD``, ``limit`` the rows that are shown of it. ``texts`` are
+    ``[MAP,]FIELD`` of arrays of bytes that are text. ``pid``, ``comm``, ``uid``, ``cgroup`` (a
     directory), ``container``, ``pod`` and ``unit`` choose whose events are shown, each one or
     several. Tables are read each ``interval`` seconds (None: only at the end, and through
-    ``run.maps``), or without ``interval`` as often as the image says. The run ends after
-    ``timeout`` seconds or ``count`` rows. ``cost``: measure what the programs cost
-    (``run.stats.cost``); if they take more than ``max_overhead`` of one CPU (0.02: 2 %), they are
-    detached, and the iteration ends with OverheadError; with ``shed`` they run for some threads
-    only, until they take less. ``trace`` is called with each line that programs print, in a thread
-    of its own. ``missing``: what to do about a program whose attach
-    point this kernel lacks. ``btf`` are the kernel's types, or a file of them. ``rewrite``:
-    programs get code that counts what they lose. ``pull`` is when a registry is asked, in the
-    place of ``options.pull``. ``verify`` is who must have signed the images, True for those whom
-    the policy names; ``policy`` is a file that says which images may be used. Raises BeepyError,
-    TypeError for an argument of a wrong type.
+    ``run.maps``); without ``interval`` as often as the image says. The run ends after ``timeout``
+    seconds or ``count`` rows.
+
+    ``cost``: measure what the programs cost (``run.stats.cost``); if they take more than
+    ``max_overhead`` of one CPU (0.02: 2 %), they are detached, and the iteration ends with
+    OverheadError; with ``shed`` they run for some threads only, until they take less. ``trace`` is
+    called with each line that programs print, in a thread of its own.
+
+    ``pull`` is when a registry is asked, in place of ``options.pull``. ``verify`` is who must have
+    signed the images, True for those whom the policy names; ``policy`` is a file that says which
+    images may be used.
+
+    Raises BeepyError, TypeError for an argument of a wrong type.
     """
     if not images:
         raise UsageError("images: expected at least one, got none")
@@ -161,6 +172,7 @@ def open(  # noqa: A001 - as in tarfile and wave
         variables=variables,
         filters=_listed("filters", filters),
         wheres=_listed("where", where),
+        arrangement=_arrangement(fields, sort, limit),
         texts=_listed("texts", texts),
         programs=_listed("programs", programs),
         types=types,
@@ -189,23 +201,27 @@ def replay(
     *,
     filters: str | Sequence[str] = (),
     where: str | Sequence[str] = (),
+    fields: str | Sequence[str] = (),
+    sort: str | Sequence[str] = (),
+    limit: int | None = None,
     speed: float | None = None,
     count: int | None = None,
 ) -> Run:
     """Return the run of a recording (``--record``), which needs no privilege.
 
-    The caller closes the run. ``filters``, ``where`` and ``count`` are those of ``open``; ``speed``
-    is how many seconds of the recording pass in one (None: all at once). Raises RecordingError,
-    UsageError.
+    The caller closes the run. ``filters``, ``where``, ``fields``, ``sort``, ``limit`` and ``count``
+    are those of ``open``; ``speed`` is how many seconds of the recording pass in one (None: all at
+    once). Raises RecordingError, UsageError.
     """
-    from beepy.launch import Chosen  # noqa: PLC0415 - a run needs none of it
+    from beepy.chosen import Chosen  # noqa: PLC0415 - a run needs none of it
     from beepy.launch import replay as launch_replay  # noqa: PLC0415 - as above
 
     _expect("path", [path], "a path", str | Path)
     if speed is not None:
         arguments.expect_seconds("speed", speed)
     chosen = Chosen(_listed("filters", filters), _listed("where", where))
-    return launch_replay(str(path), chosen, limit=count, speed=speed).run
+    arrangement = _arrangement(fields, sort, limit)
+    return launch_replay(str(path), chosen, arrangement=arrangement, limit=count, speed=speed).run
 
 
 class OpenOptions(TypedDict, total=False):
@@ -214,6 +230,9 @@ class OpenOptions(TypedDict, total=False):
     variables: Mapping[str, Value]
     filters: str | Sequence[str]
     where: str | Sequence[str]
+    fields: str | Sequence[str]
+    sort: str | Sequence[str]
+    limit: int | None
     texts: str | Sequence[str]
     programs: str | Sequence[str]
     types: Mapping[str, str]
@@ -362,6 +381,21 @@ def _listed(name: str, texts: str | Sequence[str]) -> Sequence[str]:
     _expect(name, [texts], "a text, or several", Sequence)
     _expect(name, texts, "texts", str)
     return texts
+
+
+def _arrangement(
+    fields: str | Sequence[str], sort: str | Sequence[str], limit: int | None
+) -> "Arrangement | None":
+    """Return how rows are arranged, None if no argument says so."""
+    _expect("limit", [limit], "a number above 0", int | None)
+    if limit is not None and limit < 1:
+        raise arguments.wrong_value("limit", "a number above 0", limit)
+    texts = _listed("fields", fields), _listed("sort", sort)
+    if not any(texts) and limit is None:
+        return None
+    from beepy.events.arrangement import Arrangement  # noqa: PLC0415 - few runs arrange
+
+    return Arrangement(*texts, limit)
 
 
 def _expect(name: str, values: Iterable[object], expected: str, kinds: type | UnionType) -> None:

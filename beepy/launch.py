@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from beepy.btf.btf import Btf
+from beepy.chosen import Chosen, passing
 from beepy.collection import targets
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
@@ -26,7 +27,7 @@ from beepy.obj.spec import CollectionSpec, MapSpec, Value
 from beepy.oci import lookup
 from beepy.oci.image import Image
 from beepy.oci.options import Options
-from beepy.session import FILTERED, OWN, BatchFilter, Run
+from beepy.session import FILTERED, OWN, Run
 from beepy.source import parse_all, warn_of
 from beepy.streams import stream
 from beepy.text import safe
@@ -34,6 +35,7 @@ from beepy.uapi import MapType
 
 if TYPE_CHECKING:
     from beepy.cost.meter import Meter  # few runs measure
+    from beepy.events.arrangement import Arrangement  # few runs arrange
     from beepy.selecting import Subjects  # most runs show everybody's events
     from beepy.trace.lines import TraceLine  # few runs trace
 
@@ -48,18 +50,17 @@ class RunRequest(NamedTuple):
 
     ``images`` are names (references, files, bundled images), images, or parsed specs. ``variables``
     are values, or texts as of --set. ``filters``, ``wheres`` and ``texts`` are as of -f, --where
-    and --text,
-    ``programs`` the names of the programs to load, empty: all. ``types`` are the types of maps'
-    records, by map, as of --type; ``map_sizes`` are sizes of maps, as of --map-size.
-    ``attach`` maps programs to targets, which override their sections; ``common`` are the options
-    of the targets of all programs. ``subjects`` are the processes whose events are shown (None:
-    all). ``interval`` and ``timeout`` are in seconds; None: tables are read only on demand; no end.
-    ``own_intervals``: tables of which the image says how often they are read follow that.
-    ``limit`` is the number of rows after which the run ends. ``btf`` replaces the kernel's own
-    types, by others or by the path of a file of them. ``rewrite``: programs get code that counts
-    what they lose. ``cost``: measure what programs cost; ``max_overhead`` is the share of one CPU
-    that they may take; ``shed``: over it they run for some threads only. ``trace`` is
-    called with each line that programs print, in a thread of its own.
+    and --text, ``arrangement`` as of --fields, --sort and --limit, ``programs`` the names of the
+    programs to load, empty: all. ``types`` are the types of maps' records, by map, as of --type;
+    ``map_sizes`` are sizes of maps, as of --map-size. ``attach`` maps programs to targets, which
+    override their sections; ``common`` are the options of the targets of all programs. ``subjects``
+    are the processes whose events are shown (None: all). ``interval`` and ``timeout`` are in
+    seconds; None: tables are read only on demand; no end. ``own_intervals``: tables of which the
+    image says how often they are read follow that. ``limit`` is the number of rows after which the
+    run ends. ``btf`` replaces the kernel's own types, by others or by the path of a file of them.
+    ``rewrite``: programs get code that counts what they lose. ``cost``: measure what programs cost;
+    ``max_overhead`` is the share of one CPU that they may take; ``shed``: over it they run for some
+    threads only. ``trace`` is called with each line that programs print, in a thread of its own.
     """
 
     images: Sequence[str | Image | CollectionSpec]
@@ -68,6 +69,7 @@ class RunRequest(NamedTuple):
     filters: Sequence[str] = ()
     wheres: Sequence[str] = ()
     texts: Sequence[str] = ()
+    arrangement: "Arrangement | None" = None
     programs: Sequence[str] = ()
     types: Mapping[str, str] = MappingProxyType({})
     map_sizes: Mapping[str, int | str] = MappingProxyType({})
@@ -97,13 +99,6 @@ class Loaded(NamedTuple):
     collections: Sequence[Collection]
 
 
-class Chosen(NamedTuple):
-    """Which rows are shown: those that pass all filters (-f) and expressions (--where)."""
-
-    filters: Sequence[str] = ()
-    wheres: Sequence[str] = ()
-
-
 class Launched(NamedTuple):
     """A run with its images; ``chosen`` rows are what the request asks for, and its processes."""
 
@@ -125,6 +120,8 @@ def launch(request: RunRequest) -> Launched:
         from beepy.events import where  # noqa: PLC0415 - as above
 
         where.check(request.wheres)
+    if request.arrangement:
+        request.arrangement.check()
     with ExitStack() as resources:
         # removes pinned maps and programs if the run ends before everything is attached
         unpin = resources.enter_context(ExitStack())
@@ -151,7 +148,12 @@ def launch(request: RunRequest) -> Launched:
             on_error.callback(source.close)
             if meter:
                 meter.watch(source.stats, source.detach)
-            run = Run(source, limit=request.limit, hides_zeros=request.hides_zeros)
+            run = Run(
+                source,
+                limit=request.limit,
+                hides_zeros=request.hides_zeros,
+                arrangement=request.arrangement,
+            )
             run.add_stage(OWN, _own(run.decoders))
             chosen = Chosen(filters, request.wheres)
             if any(chosen):
@@ -165,6 +167,7 @@ def replay(
     path: str,
     chosen: Chosen,
     *,
+    arrangement: "Arrangement | None" = None,
     limit: int | None = None,
     speed: float | None = None,
     hides_zeros: bool = False,
@@ -175,28 +178,11 @@ def replay(
     source = Playback(path, speed)
     with ExitStack() as on_error:
         on_error.callback(source.close)
-        run = Run(source, limit=limit, hides_zeros=hides_zeros)
+        run = Run(source, limit=limit, hides_zeros=hides_zeros, arrangement=arrangement)
         if any(chosen):
             run.add_stage(FILTERED, passing(chosen, run.decoders))
         on_error.pop_all()
     return Launched(run, (), chosen)
-
-
-def passing(chosen: Chosen, decoders: Sequence[Decoder]) -> BatchFilter:
-    """Return a stage that keeps the chosen rows. Raise UsageError."""
-    stages: list[BatchFilter] = []
-    if chosen.wheres:
-        from beepy.events.where import Where  # noqa: PLC0415 - few runs have one
-
-        stages.append(Where(chosen.wheres, decoders).apply)
-    if chosen.filters:
-        from beepy.events.filter import Filter  # noqa: PLC0415 - few runs have one
-
-        stages.append(Filter(chosen.filters, decoders).apply)
-    if len(stages) < 2:
-        return stages[0] if stages else _unchanged
-    first, second = stages
-    return lambda batch: second(first(batch))
 
 
 def specs_of(

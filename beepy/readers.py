@@ -1,6 +1,7 @@
 """What is read of a loaded collection: a reader for each map that is shown, and each iterator."""
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from beepy import hooks, map_types, maps
@@ -21,6 +22,7 @@ _log = Log(__name__)
 
 def of(collection: Collection, losses: Losses) -> Iterator[Reader]:
     """Yield a reader for each tracked map and each iterator."""
+    machine = cache(lambda: _machine(collection))
     for tracked in collection.spec.tracked:
         tracked_map = collection.maps[tracked.map]
         cpus = possible_cpus() if map_types.of(tracked_map.type).is_percpu else 0
@@ -28,7 +30,7 @@ def of(collection: Collection, losses: Losses) -> Iterator[Reader]:
             kernel=collection.kernel_types
         )
         if schema.vocabulary:
-            schema = schema._replace(machine=_machine(collection))
+            schema = schema._replace(machine=machine())
         total = losses.of_map(tracked.map) if schema.is_stream else None
         if total is None and tracked.lost_in in collection.maps:
             total = count_in(collection.maps[tracked.lost_in])
@@ -51,21 +53,22 @@ def of(collection: Collection, losses: Losses) -> Iterator[Reader]:
         if reader:
             if reader.schema.vocabulary:
                 reader.schema = reader.schema._replace(
-                    kernel=collection.kernel_types, machine=_machine(collection)
+                    kernel=collection.kernel_types, machine=machine()
                 )
             yield reader
 
 
 def _machine(collection: Collection) -> Machine:
     """Return what this machine knows of numbers in records; stacks are in maps of fixed names."""
-    from beepy.enrich import users  # noqa: PLC0415 - only a vocabulary needs it
+    from beepy.enrich import symbols, users  # noqa: PLC0415 - only a vocabulary needs them
     from beepy.maps import stacks  # noqa: PLC0415 - as above
 
+    known = symbols.Symbols()
     kernel, user = (collection.maps.get(name) for name in ("ig_kstack", "ig_ustack"))
     return Machine(
         user=users.user,
         group=users.group,
-        kernel_stack=stacks.text_of(kernel) if kernel else no_name,
+        kernel_stack=stacks.text_of(kernel, known.function) if kernel else no_name,
         user_stack=stacks.text_of(user) if user else no_name,
     )
 

@@ -20,6 +20,7 @@ from beepy.host import cgroups, containers
 from beepy.kernel.own_pid import own_pid
 from beepy.obj.spec import CollectionSpec, ProgramSpec
 from beepy.rewrite import select
+from beepy.rewrite.prologue import Ancestor
 from beepy.rewrite.select import MAX_CGROUPS, MAX_NAME, Selection
 from beepy.sections import Mechanism
 from beepy.subjects import Subject
@@ -77,6 +78,7 @@ def resolve(chosen: Subjects) -> Selection:
         uids=tuple(dict.fromkeys(chosen.uids)),
         names=tuple(dict.fromkeys(names)),
         cgroups=directories,
+        ancestors=_ancestors(directories),
     )
 
 
@@ -88,6 +90,14 @@ def _directories(chosen: Subjects) -> Iterator[str]:
         yield from (containers.pod(tree, name) for name in chosen.pods)
         for name in chosen.units:
             yield from containers.unit(tree, name)
+
+
+def _ancestors(directories: Sequence[str]) -> tuple[Ancestor, ...]:
+    """Return the depths and ids of cgroups; () where the root of all cgroups is not seen."""
+    if not directories:
+        return ()
+    found = [cgroups.identify(path) for path in directories]
+    return tuple([Ancestor(*known) for known in found if known]) if all(found) else ()
 
 
 def common_target(specs: Sequence[CollectionSpec], common: Target, selection: Selection) -> Target:
@@ -115,15 +125,16 @@ def apply(
             if not _is_aimed(program, selection)
         }
         other = [name for name, verdict in verdicts.items() if verdict.subject is Subject.OTHER]
-        if other:
-            why = f"program '{safe(other[0])}': {safe(verdicts[other[0]].why)}"
+        why = f"program '{safe(other[0])}': {safe(verdicts[other[0]].why)}" if other else ""
+        if other and len(verdicts) < len(spec.loaded):  # the option is for those that are aimed
+            selected.notices.append(f"{_listed(other)}: not restricted: {why}")
+            verdicts = {name: verdicts[name] for name in verdicts.keys() - set(other)}
+        elif other:
             selected.specs.append(_by_record(spec, selection, why, selected))
             continue
         unknown = [name for name, verdict in verdicts.items() if verdict.subject is Subject.UNKNOWN]
         if unknown:
-            listed = ", ".join(map(safe, unknown[:_MAX_LISTED]))
-            more = ", ..." if len(unknown) > _MAX_LISTED else ""
-            selected.notices.append(f"{listed}{more}: selected by the process that was running")
+            selected.notices.append(f"{_listed(unknown)}: selected by the process that was running")
         selected.specs.append(select.apply(spec, selection, verdicts))
     return selected
 
@@ -211,6 +222,11 @@ def _texts(selection: Selection) -> dict[str, list[str]]:
 def _fields(spec: CollectionSpec, map_name: str) -> Sequence[Field]:
     tracked = next(tracked for tracked in spec.tracked if tracked.map == map_name)
     return fields(schemas.of_tracked(spec, tracked))
+
+
+def _listed(programs: Sequence[str]) -> str:
+    more = ", ..." if len(programs) > _MAX_LISTED else ""
+    return ", ".join(map(safe, programs[:_MAX_LISTED])) + more
 
 
 def _refused(option: str, program: str, why: str) -> RewriteError:

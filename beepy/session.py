@@ -3,7 +3,7 @@
 ::
 
     source ---> stage ---> stage --+--> observers (metrics)
-                                   +--> hide zeros, limit --> sinks (rows)
+                                   +--> hide zeros, arrange, limit --> sinks (rows)
 
 A run knows no kernel: its source attaches programs and reads maps (``streams``), or reads a
 recording.
@@ -26,9 +26,9 @@ from beepy.text import safe
 if TYPE_CHECKING:
     from nanoarrow import Array
 
-    from beepy.events.protocols import Sink, Source  # only types
-
     # the command line needs neither
+    from beepy.events.arrangement import Arrangement, Snapshots
+    from beepy.events.protocols import Sink, Source  # only types
     from beepy.events.row import Names, Row, Rows
     from beepy.feed import Feed
 
@@ -52,6 +52,7 @@ class Run:
     Iterate over it once, in one thread: it attaches first, if that was not done, and yields rows
     that the sinks have taken already. It ends after ``limit`` rows, with its source, and by
     ``stop``. ``hides_zeros``: the sinks do not get rows of tables with the value 0.
+    ``arrangement`` is how rows are arranged. Raises UsageError if it fits no map.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Run:
         *,
         limit: int | None = None,
         hides_zeros: bool = False,
+        arrangement: "Arrangement | None" = None,
     ) -> None:
         self.source = source
         self.decoders = tuple([Decoder(schema) for schema in source.schemas])
@@ -68,6 +70,7 @@ class Run:
         self._limit = limit
         self._hides_zeros = hides_zeros
         self._stages: list[Stage] = []
+        self._snapshots: Snapshots | None = arrangement and arrangement.apply(self.decoders)
         self._sinks: list[Sink] = []
         self._observers: list[Sink] = []
         self._attached = False
@@ -164,7 +167,7 @@ class Run:
         for batch in self._iteration:
             decoder = decoders[batch.schema]
             if batch.schema not in names:
-                names[batch.schema] = names_of(decoder.fields)
+                names[batch.schema] = names_of(decoder.shown())
             yield Rows(batch, decoder, names[batch.schema])
 
     def events(self) -> "Iterator[Row]":
@@ -192,6 +195,20 @@ class Run:
         if not decoder.schema.is_stream:
             return to_arrow(decoder, self._read_tables((decoder.schema,)))
         return to_arrow(decoder, self._next(decoder.schema, rows))
+
+    def top(
+        self, count: int, by: str, *, every: float = 0, total: str = "", average: str = ""
+    ) -> "Iterator[Rows]":
+        """Yield the ``count`` largest groups of a stream's events, and iterate over the run for it.
+
+        Events are grouped ``by`` fields, ``[MAP:]FIELD,FIELD``; groups are ranked by the sum of the
+        field ``total`` or the ``average`` of one, else by their number. All so far come ``every``
+        so many seconds, and at the end. Raises UsageError.
+        """
+        from beepy.events.top import Wanted, tables  # noqa: PLC0415 - few programs use it
+
+        wanted = Wanted(count, by, every, total, average)
+        return tables(wanted, self.decoders, self.source, self._iteration)
 
     def _next(self, schema: Schema, rows: int | None) -> Iterator[Batch]:
         """Yield the next rows of a stream; the rest of the last batch comes in the iteration."""
@@ -323,12 +340,14 @@ class Run:
             for batch in self.source:
                 if batch.schema.is_stream:
                     self.stats.add_lost(batch.schema, batch.lost)
-                if shown := self._show(self._filter(batch)):
-                    self._pending.append(shown)
+                self._pending += self._show(self._filter(batch))
                 while self._pending:
                     self._idle.set()
                     yield self._pending.popleft()
                     self._idle.clear()
+            if self._snapshots:
+                self._snapshots.end()
+                self.stats.cut_by_limit = self._snapshots.cut
         finally:
             self._idle.set()
 
@@ -342,26 +361,32 @@ class Run:
             batch = passed
         return batch
 
-    def _show(self, passed: Batch) -> Batch | None:
-        """Write the batch to the sinks, up to the limit; return the rows that they got, or None.
+    def _show(self, passed: Batch) -> Iterator[Batch]:
+        """Write the batch to the observers and sinks, and yield what the sinks got.
 
-        None means that the limit was reached before.
+        Snapshots that are arranged reach the sinks when they are complete.
         """
         stats = self.stats
         nonzero = without_zeros(passed) if self._hides_zeros else passed
-        limit = self._limit
-        shown = nonzero if limit is None else take(nonzero, limit - stats.shown)
         stats.zeros += passed.records - nonzero.records
-        stats.cut_by_count += nonzero.records - shown.records
-        if limit is not None and stats.shown + shown.records >= limit:
-            self.source.stop()
-        if nonzero.records and not shown.records:
-            # an empty batch of a table would say that the snapshot ended, and clear what is shown
-            return None
-        self._write(shown, self._sinks)
-        self._write(passed if shown.records == nonzero.records else shown, self._observers)
-        stats.shown += shown.records
-        return shown
+        arranged = self._snapshots.arrange(nonzero) if self._snapshots else (nonzero,)
+        observed = passed
+        for batch in arranged:
+            limit = self._limit
+            shown = batch if limit is None else take(batch, limit - stats.shown)
+            stats.cut_by_count += batch.records - shown.records
+            if limit is not None and stats.shown + shown.records >= limit:
+                self.source.stop()
+            if shown.records < batch.records and batch is nonzero:
+                observed = shown
+            if batch.records and not shown.records:
+                # an empty batch of a table would say that the snapshot ended, and clear what is
+                # shown
+                return
+            self._write(shown, self._sinks)
+            stats.shown += shown.records
+            yield shown
+        self._write(observed, self._observers)
 
     def _write(self, batch: Batch, sinks: "list[Sink]") -> None:
         for sink in (*sinks,):  # a copy: the loop removes sinks

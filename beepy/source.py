@@ -59,7 +59,7 @@ def parse_all(image: Image, *, warn: bool = True) -> list[CollectionSpec]:
 def warn_of(spec: CollectionSpec) -> None:
     """Log why maps are not shown: the first few with their reasons, and how many more there are.
 
-    Log what was guessed of those that are shown, too.
+    Log what was guessed of those that are shown, and which programs may count twice, too.
     """
     for text in spec.unsupported[:_MAX_WARNINGS]:
         _log.warning("%s", text)
@@ -71,6 +71,11 @@ def warn_of(spec: CollectionSpec) -> None:
         from beepy.conventions import notices  # noqa: PLC0415 - the automatic convention's
 
         for text in notices.of(spec):
+            _log.warning("%s", text)
+    if spec.convention == conventions.AUTOMATIC and len(spec.programs) > 1:
+        from beepy.conventions import variants  # noqa: PLC0415 - images of bee have none
+
+        for text in variants.of(spec):
             _log.warning("%s", text)
     refused = [hidden for hidden in spec.not_shown if not (hidden.by_choice or hidden.internal)]
     for hidden in refused[:_MAX_WARNINGS]:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final, Self
 from beepy.collection.collection import Collection
 from beepy.collection.losses import Losses
 from beepy.errors import NotSupported, UsageError
-from beepy.events.batch import Batch, Reader, Schema
+from beepy.events.batch import Batch, Part, Reader, Schema, lost_yet
 from beepy.events.stats import RunStats
 from beepy.readers import of as readers_of
 from beepy.readers import watches
@@ -101,7 +101,8 @@ class Stream:
     def demand(self, schemas: tuple[Schema, ...]) -> None:
         """Request a snapshot of these tables, from any thread; pending demands share one.
 
-        Rings are ignored. After ``stop`` this does nothing, as every table gets a last snapshot.
+        Rings are ignored; a demand of no schema gives an empty batch of a ring, if there is one.
+        After ``stop`` this does nothing, as every table gets a last snapshot.
         """
         if not self._stopping:
             self._demanded.append(schemas)
@@ -221,7 +222,10 @@ class Stream:
                     time.sleep(rest_of_window)
             last_drain = time.monotonic()
             yield from self._drain()
+            is_woken = () in self._demanded
             yield from self.snapshot(self._take_demands())
+            if is_woken:
+                yield from map(_empty, self._rings[:1])
             self._count_losses()
             if now >= next_missed:
                 next_missed = now + _MISSED_PERIOD
@@ -359,3 +363,9 @@ def stream(
         )
         undo.pop_all()
         return new_stream
+
+
+def _empty(ring: Reader) -> Batch:
+    """Return a batch without records, which says that time has passed."""
+    part, schema = Part(b"", 0, 0), ring.schema
+    return Batch(schema, (part,), 0, 0, time.time_ns(), lost=lost_yet(schema))

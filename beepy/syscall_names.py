@@ -118,6 +118,7 @@ _RISCV: Final = {258: "riscv_hwprobe riscv_flush_icache"}
 _TABLES: Final[Mapping[str, tuple[_Runs, ...]]] = {
     "x86_64": (_X86_64, _SINCE_424),
     "aarch64": (_GENERIC, _SINCE_424),
+    "loongarch64": (_GENERIC, _SINCE_424),
     "riscv64": (_GENERIC, _RISCV, _SINCE_424),
 }
 

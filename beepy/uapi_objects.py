@@ -168,7 +168,10 @@ class TaskFdType(IntEnum):
 
 
 class ProgQuery(Structure):
-    """BPF_PROG_QUERY: the programs that are attached to a control group."""
+    """BPF_PROG_QUERY: the programs attached to a control group or an interface.
+
+    It is whole: the kernel writes ``revision``, however long we say that the struct is.
+    """
 
     _fields_ = (
         ("target_fd", c_uint32),
@@ -177,4 +180,8 @@ class ProgQuery(Structure):
         ("attach_flags", c_uint32),
         ("prog_ids", c_uint64),
         ("prog_cnt", c_uint32),
+        ("prog_attach_flags", c_uint64),
+        ("link_ids", c_uint64),
+        ("link_attach_flags", c_uint64),
+        ("revision", c_uint64),
     )

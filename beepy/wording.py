@@ -27,11 +27,13 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--container": "container={text}",
     "--cost": "cost=True",
     "--count": "count={number}",
+    "--fields": "fields={text}",
     "--filter": "filters={text}",
     "--iface": "iface={text}",
     "--insecure": "options=Options(insecure=True)",
     "--interval": "interval={number}",
     "--key": "verify=Signer(key={text})",
+    "--limit": "limit={number}",
     "--map-size": "map_sizes={entry}",
     "--max-overhead": "max_overhead={number}",
     "--missing": "missing={text}",
@@ -82,6 +84,8 @@ COMMAND_LINE_ALONE: Final = frozenset(
         *("--record", "--speed"),
         *("--dry-run", "--input", "--name", "--password-stdin"),
         "--KEY",
+        *("--labels", "--top", "--by", "--every", "--sum", "--avg"),
+        "--sort",  # of other programs in messages, too
     }
 )
 """The options that only the command line has: for outputs, its page of metrics, builds, stores."""

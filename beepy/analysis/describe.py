@@ -11,6 +11,7 @@ from beepy.analysis.description import (
     CheckInfo,
     Description,
     FieldInfo,
+    IteratorInfo,
     MapInfo,
     ParameterInfo,
     ProgramInfo,
@@ -27,7 +28,7 @@ from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.decoders import Decoders
 from beepy.events.metrics import decide
-from beepy.events.schemas import of_map
+from beepy.events.schemas import of_iterator, of_map
 from beepy.events.selection import KINDS
 from beepy.obj.insn import CALL
 from beepy.obj.pinning import Pins
@@ -72,7 +73,7 @@ def describe(
     with_metric = [s for s in schemas.values() if s.role in KINDS or s.metrics]
     decision = decide([Decoder(schema) for schema in with_metric])
     metrics = {
-        **{metric.schema.map: (metric.name, metric.labels) for metric in decision.accepted},
+        **{m.schema.map: (m.name, m.labels, m.endless) for m in decision.accepted},
         **{schema.map: _planned(schema) for schema in decision.planned},
     }
     if check:
@@ -95,13 +96,14 @@ def describe(
                 map_spec,
                 schemas.get(map_spec.name),
                 not_shown.get(map_spec.name),
-                metrics.get(map_spec.name, (None, ())),
+                metrics.get(map_spec.name, (None, (), ())),
                 reason=tracked[map_spec.name].reason if map_spec.name in tracked else "",
                 decoders=decoders,
             )
             for map_spec in spec.maps
             if map_spec.contents is None or map_spec.name in schemas  # not all sections of data
         ),
+        iterators=tuple(_iterator_infos(spec, decoders)),
         parameters=tuple([ParameterInfo(*parameter) for parameter in spec.parameters]),
         variables=tuple(_variable_infos(spec, decoders)),
         externs=tuple(extern.name for extern in spec.externs),
@@ -139,14 +141,14 @@ def _map_info(
     map_spec: MapSpec,
     schema: Schema | None,
     not_shown: NotShown | None,
-    metric: tuple[str | None, tuple[str, ...]],
+    metric: tuple[str | None, tuple[str, ...], tuple[str, ...]],
     *,
     reason: str,
     decoders: Decoders,
 ) -> MapInfo:
-    """Return the description of a map; ``metric`` is its metric's name, with the labels."""
+    """Return the description of a map; ``metric`` is its metric's name, labels, endless labels."""
     role = schema.role if schema else not_shown.role if not_shown else None
-    metric_name, labels = metric
+    metric_name, labels, endless = metric
     return MapInfo(
         name=map_spec.name,
         section=map_spec.section,
@@ -164,15 +166,28 @@ def _map_info(
         not_shown=not_shown.reason if not_shown else None,
         metric=metric_name,
         labels=labels,
+        endless=endless,
         fields=tuple(_fields(decoders.of(schema))) if schema else (),
     )
 
 
-def _planned(schema: Schema) -> tuple[str, tuple[str, ...]]:
+def _iterator_infos(spec: CollectionSpec, decoders: Decoders) -> Iterator[IteratorInfo]:
+    """Yield the iterators that write structs, each once."""
+    for record in dict.fromkeys(spec.iterator_records.values()):
+        schema = of_iterator(spec, record)
+        yield IteratorInfo(
+            name=record.name,
+            programs=tuple([p for p, other in spec.iterator_records.items() if other == record]),
+            record_type=c_type(schema.btf, schema.record),
+            fields=tuple(_fields(decoders.of(schema))),
+        )
+
+
+def _planned(schema: Schema) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     """Return the name of the first metric that a map feeds, and its labels."""
     plan = schema.metrics[0]
     labels = plan.labels[:-1] if plan.buckets else plan.labels
-    return plan.name, tuple(sorted([label.name for label in labels]))
+    return plan.name, tuple(sorted([label.name for label in labels])), ()
 
 
 def _schemas(spec: CollectionSpec) -> Iterator[tuple[str, Schema]]:

@@ -28,7 +28,7 @@ class ProgramInfo(NamedTuple):
 class FieldInfo(NamedTuple):
     """A field, as outputs name it; its offset counts from the start of ``part``.
 
-    ``part`` is "record" for streams; "key", "value" or "cpu" for tables.
+    ``part`` is "record" for streams and iterators; "key", "value" or "cpu" for tables.
     """
 
     name: str
@@ -43,6 +43,7 @@ class MapInfo(NamedTuple):
 
     ``not_shown`` is why a map with a role is not shown, None if it is. ``pinned`` is the path where
     the object pins it by name and reuses a map that is pinned there, None if it does not.
+    ``endless`` are the labels that have ever more values while the machine runs.
     ``record_type`` is the type that a buffer's records are shown with, "" for other maps;
     ``type_reason`` says why, if the map does not declare the types that it is shown with.
     """
@@ -63,6 +64,16 @@ class MapInfo(NamedTuple):
     not_shown: str | None
     metric: str | None
     labels: tuple[str, ...]
+    endless: tuple[str, ...]
+    fields: tuple[FieldInfo, ...]
+
+
+class IteratorInfo(NamedTuple):
+    """An iterator: its ``programs`` write structs of the type ``record_type``."""
+
+    name: str
+    programs: tuple[str, ...]
+    record_type: str
     fields: tuple[FieldInfo, ...]
 
 
@@ -131,6 +142,7 @@ class Description(NamedTuple):
     changes: tuple[str, ...]
     programs: tuple[ProgramInfo, ...]
     maps: tuple[MapInfo, ...]
+    iterators: tuple[IteratorInfo, ...]
     parameters: tuple[ParameterInfo, ...]
     variables: tuple[VariableInfo, ...]
     externs: tuple[str, ...]

@@ -2,7 +2,6 @@
 
 import errno
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from beepy.errors import BeepyError, TargetError, UsageError, typed
 
@@ -10,9 +9,7 @@ _MAX_PID = 1 << 22  # PID_MAX_LIMIT
 _COMMON_LIMIT = 1024  # open files: the soft limit of most systems
 
 
-def explain_password(
-    error: UsageError, password: str | None, images: Sequence[str], storage: Path | None
-) -> None:
+def explain_password(error: UsageError, password: str | None) -> None:
     """Add a note on how to choose one process if the password looks like a pid.
 
     -p is the password, as in bee, and not the pid.
@@ -20,17 +17,7 @@ def explain_password(
     is_number = password and password.isascii() and password.isdecimal()
     if not (password and is_number and 0 < int(password) <= _MAX_PID):
         return
-    from beepy.collection import targets  # noqa: PLC0415 - only on the way to an error
-    from beepy.oci import lookup  # noqa: PLC0415
-    from beepy.source import parse_all  # noqa: PLC0415
-
-    options = lookup.Options(storage, pull="never")
-    try:
-        specs = [spec for name in images for spec in parse_all(lookup.find(name, options))]
-        note = targets.pid_note(specs, int(password))
-    except BeepyError:  # the error is about the password, not about the image
-        note = ""
-    error.add_note(note or f"-p is the password; one process alone: --pid {password}")
+    error.add_note(f"-p is the password; one process alone: --pid {password}")
 
 
 def no_image(parameters: Sequence[str]) -> UsageError:

@@ -7,7 +7,7 @@ from beepy.cli.figures import share_text, time_text
 from beepy.events.costs import Cost
 from beepy.text import safe
 
-_PAUSE_S: Final = 1.0  # seconds: what was not counted for longer than that is told
+_PAUSE_S: Final = 1.0  # seconds that were not counted; if there are more, the summary says so
 
 
 def lines(cost: Cost) -> Iterator[str]:

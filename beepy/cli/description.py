@@ -8,6 +8,7 @@ from typing import Any, Final
 from beepy.analysis.description import (
     CheckInfo,
     Description,
+    FieldInfo,
     MapInfo,
     ParameterInfo,
     ProgramInfo,
@@ -102,6 +103,12 @@ def _lines(description: Description) -> Iterator[str]:
         if info.fields:
             yield ""
             yield from _map(info)
+    for iterator in description.iterators:
+        yield ""
+        yield f"iterator {safe(iterator.name)}"
+        programs = ", ".join(iterator.programs)
+        yield from _pairs("  ", [("programs", programs), ("record type", iterator.record_type)])
+        yield from _fields(iterator.fields)
     for program in description.programs:
         yield ""
         yield from _program(program, description.needs)
@@ -200,6 +207,7 @@ def _map(info: MapInfo) -> Iterator[str]:
     yield f"map {safe(info.name)}"
     pinned = f"{info.pinned} (a map that is there already is used)"
     metric = f"{info.metric}{{{','.join(info.labels)}}}"
+    endless = f"{', '.join(info.endless)} (--labels chooses others)"
     # of a ring buffer it is declared as that of values
     declared = info.record_type == info.value_type and not info.type_reason
     yield from _pairs(
@@ -216,16 +224,21 @@ def _map(info: MapInfo) -> Iterator[str]:
             *([("role", info.role)] if info.role else []),
             *([("not shown", info.not_shown)] if info.not_shown else []),
             *([("metric", metric)] if info.metric else []),
+            *([("endless", endless)] if info.endless else []),
         ],
     )
     if info.fields:
-        yield "  fields"
-        yield from _table(
-            [
-                (field.name, field.type, _location(field.offset_bits, field.bits), field.part)
-                for field in info.fields
-            ]
-        )
+        yield from _fields(info.fields)
+
+
+def _fields(infos: Iterable[FieldInfo]) -> Iterator[str]:
+    yield "  fields"
+    yield from _table(
+        [
+            (info.name, info.type, _location(info.offset_bits, info.bits), info.part)
+            for info in infos
+        ]
+    )
 
 
 def _record_type(info: MapInfo) -> str:

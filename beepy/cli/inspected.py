@@ -19,6 +19,7 @@ _PLACES: Final[Mapping[ImageSource, str]] = {
     ImageSource.STORE: "in the local store",
     ImageSource.ARCHIVE: "in an archive",
     ImageSource.BUNDLED: "bundled",
+    ImageSource.FILE: "in a file",
 }
 
 

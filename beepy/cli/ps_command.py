@@ -28,7 +28,7 @@ def ps(
     from beepy.ps.snapshot import machine  # noqa: PLC0415 - --help needs no kernel
 
     try:
-        found = machine(interval_s)
+        snapshot = machine(interval_s)
     except KernelError as error:
         if "CAP_" in str(error):
             from beepy.cli import sudo  # noqa: PLC0415 - only on the way to an error
@@ -40,16 +40,16 @@ def ps(
 
         kinds = {
             kind: [value._asdict() for value in values]
-            for kind, values in found._asdict().items()
+            for kind, values in snapshot._asdict().items()
             if isinstance(values, tuple)
         }
-        stdio.write(json.dumps({**found._asdict(), **kinds}, indent=2) + "\n")
+        stdio.write(json.dumps({**snapshot._asdict(), **kinds}, indent=2) + "\n")
         return
     from beepy.cli import ps_listing  # noqa: PLC0415 - only here
 
     width = columns_of_terminal(stdio.STDOUT)
     is_wide = output == "wide"
-    lines = ps_listing.wide(found) if is_wide else ps_listing.programs(found, width)
+    lines = ps_listing.wide(snapshot) if is_wide else ps_listing.programs(snapshot, width)
     stdio.write("".join([f"{line}\n" for line in lines]))
-    for note in ps_listing.notes(found, wide=is_wide):
+    for note in ps_listing.notes(snapshot, wide=is_wide):
         stdio.eprint(f"note: {note}")

@@ -17,8 +17,17 @@ def replay(
     output: shown.Output = None,
     filters: shown.Filters = None,
     wheres: shown.Wheres = None,
+    fields: shown.Fields = None,
+    sort: shown.Sort = None,
+    limit: shown.Limit = None,
+    top: shown.TopCount = None,
+    by: shown.By = "",
+    every: shown.Every = "",
+    total: shown.Sum = "",
+    average: shown.Average = "",
     buckets: shown.Buckets = None,
     value_keys: shown.ValueKeys = None,
+    labels: shown.Labels = None,
     count: shown.Count = None,
     prom_port: shown.PromPort = None,
     prom_host: shown.PromHost = "127.0.0.1",
@@ -37,8 +46,8 @@ def replay(
     ] = None,
 ) -> None:
     """Show what a run recorded; needs no root, and no image."""
+    from beepy.chosen import Chosen  # noqa: PLC0415
     from beepy.cli import session  # noqa: PLC0415 - --help needs none of it
-    from beepy.launch import Chosen  # noqa: PLC0415
 
     del settings
     output_name = output or session.default_output(plain=no_tty)
@@ -46,15 +55,18 @@ def replay(
         output=output_name,
         buckets=tuple(buckets or ()),
         value_keys=tuple(value_keys or ()),
+        labels=tuple(labels or ()),
         rows=rows,
         host=prom_host,
         port=prom_port,
         metrics=not no_metrics,
+        top=shown.top(top, by, every, total, average, fields=bool(fields)),
     )
     session.replay(
         file,
         Chosen(filters or (), wheres or ()),
         options,
+        arrangement=shown.arrangement(fields, sort, limit),
         limit=count,
         speed=speed,
         hides_zeros=outputs.output(output_name).hides_zeros and not zero,

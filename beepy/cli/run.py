@@ -29,9 +29,18 @@ def run(
     output: shown.Output = None,
     filters: shown.Filters = None,
     wheres: shown.Wheres = None,
+    fields: shown.Fields = None,
+    sort: shown.Sort = None,
+    limit: shown.Limit = None,
+    top: shown.TopCount = None,
+    by: shown.By = "",
+    every: shown.Every = "",
+    total: shown.Sum = "",
+    average: shown.Average = "",
     texts: shown.Texts = None,
     buckets: shown.Buckets = None,
     value_keys: shown.ValueKeys = None,
+    labels: shown.Labels = None,
     count: shown.Count = None,
     timeout: Annotated[
         str | None,
@@ -232,7 +241,7 @@ def run(
         from beepy.cli import advice  # noqa: PLC0415 - only on the way to an error
 
         if settings.username is None:
-            advice.explain_password(error, settings.password, images, settings.storage)
+            advice.explain_password(error, settings.password)
         raise
     signer_option = verification.signer_option(keys or (), identity, issuer, trusted_root)
     if signer_option and not verify:
@@ -249,6 +258,7 @@ def run(
         filters=filters or (),
         wheres=wheres or (),
         texts=texts or (),
+        arrangement=shown.arrangement(fields, sort, limit),
         programs=programs or (),
         types=_types(map_types or ()),
         map_sizes=_map_sizes(map_sizes or ()),
@@ -275,10 +285,12 @@ def run(
         output=output_name,
         buckets=tuple(buckets or ()),
         value_keys=tuple(value_keys or ()),
+        labels=tuple(labels or ()),
         rows=rows,
         host=prom_host,
         port=prom_port,
         metrics=not no_metrics,
+        top=shown.top(top, by, every, total, average, fields=bool(fields)),
         record=record,
         cost=measure or max_overhead is not None,
     )

@@ -10,12 +10,13 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from beepy import __version__, outputs
+from beepy.chosen import Chosen, passing
 from beepy.cli import opening, signals
 from beepy.cli.stdio import STDERR, STDOUT, eprint, redirect_to_null
 from beepy.errors import OutputError, OverheadError
 from beepy.events.batch import Batch, Schema
 from beepy.events.stats import RunStats
-from beepy.launch import Chosen, Launched, Loaded, RunRequest, launch, passing
+from beepy.launch import Launched, Loaded, RunRequest, launch
 from beepy.log import Log
 from beepy.obj.spec import Role
 from beepy.session import Run
@@ -23,7 +24,9 @@ from beepy.text import safe
 from beepy.width import columns_of_terminal
 
 if TYPE_CHECKING:
+    from beepy.events.arrangement import Arrangement  # few runs arrange
     from beepy.events.protocols import Sink  # only types
+    from beepy.events.top import Wanted  # few runs ask for it
     from beepy.outputs.prometheus import Exporter  # not for every run
 
 _log = Log(__name__)
@@ -37,20 +40,24 @@ _METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
 class ShowOptions(NamedTuple):
     """How rows and metrics are shown: ``output`` is its name in ``outputs.TABLE``.
 
-    ``buckets`` are the values of -b, ``value_keys`` those of -k. The metrics page is served at
+    ``buckets`` are the values of -b, ``value_keys`` those of -k, ``labels`` those of
+    --labels. The metrics page is served at
     ``host`` and ``port``; without a port at bee's, if an image has metrics. ``record`` is the file
     that records are written to, "" for none. ``cost``: the summary has what the run cost.
+    ``top``: the largest groups are shown in the place of events.
     """
 
     output: str
     buckets: tuple[str, ...] = ()
     value_keys: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
     rows: bool = False
     host: str = "127.0.0.1"
     port: int | None = None
     metrics: bool = True
     record: str = ""
     cost: bool = False
+    top: "Wanted | None" = None
 
 
 def default_output(*, plain: bool) -> str:
@@ -84,6 +91,7 @@ def replay(
     chosen: Chosen,
     options: ShowOptions,
     *,
+    arrangement: "Arrangement | None",
     limit: int | None,
     speed: float | None,
     hides_zeros: bool,
@@ -93,7 +101,14 @@ def replay(
     from beepy.launch import replay as launch_replay  # noqa: PLC0415 - not for a run
 
     def start() -> Launched:
-        return launch_replay(path, chosen, limit=limit, speed=speed, hides_zeros=hides_zeros)
+        return launch_replay(
+            path,
+            chosen,
+            arrangement=arrangement,
+            limit=limit,
+            speed=speed,
+            hides_zeros=hides_zeros,
+        )
 
     _show(start, options, lambda _: [f"replay of {safe(path)}"], None)
 
@@ -101,10 +116,10 @@ def replay(
 def _check(options: ShowOptions) -> None:
     """Raise UsageError for what is wrong whatever maps there are."""
     outputs.output(options.output)
-    if options.buckets or options.value_keys:
+    if options.buckets or options.value_keys or options.labels:
         from beepy.outputs import metric_options  # noqa: PLC0415 - few runs have one
 
-        metric_options.check(options.buckets, options.value_keys)
+        metric_options.check(options.buckets, options.value_keys, options.labels)
 
 
 def _show(
@@ -117,6 +132,7 @@ def _show(
     # The summary comes last, when everything is detached and the sinks are closed: leaving
     # running adds the last losses to the stats.
     with ExitStack() as summary:
+        summary.callback(signals.end_checks)
         launched = start()
         running = launched.run
         with running:
@@ -148,6 +164,8 @@ def _attach(
     # errors of the outputs, such as a port in use, are raised before anything is attached
     url = _serve_metrics(chosen, options, running, row_options, loaded)
     rows = output.make(STDOUT, row_options)
+    if options.top:
+        rows = _top(options.top, running, rows)
     started = time.monotonic()
     gc.freeze()  # all objects so far live as long as the run: the collector need not visit them
     gc.enable()
@@ -163,6 +181,18 @@ def _attach(
     if options.record:
         running.add_observer(_recorder(options.record, launched.images))
     return started
+
+
+def _top(wanted: "Wanted", running: Run, rows: "Sink") -> "Sink":
+    """Return a sink that gives ``rows`` the largest groups of events. Raise UsageError."""
+    from beepy.events.ticks import ticks  # noqa: PLC0415 - few runs ask for it
+    from beepy.events.top import Top  # noqa: PLC0415 - as above
+    from beepy.outputs.top import TopRows  # noqa: PLC0415 - as above
+
+    ticking = ExitStack()
+    ticking.enter_context(ticks(running.source, wanted.every_s))
+    running.add_resources(ticking)
+    return TopRows(Top(wanted, running.decoders), rows, running.stats)
 
 
 def _recorder(path: str, images: Sequence[Loaded]) -> "Sink":
@@ -245,6 +275,10 @@ def summary_line(stats: RunStats, seconds: float, *, shows_cost: bool = False) -
         parts.append(f"{stats.zeros} zero {'row' if stats.zeros == 1 else 'rows'} hidden (--zero)")
     if stats.cut_by_count:
         parts.append(f"{stats.cut_by_count} not shown (--count)")
+    if stats.cut_by_limit:
+        parts.append(f"{stats.cut_by_limit} not shown (--limit)")
+    if stats.cut_by_top:
+        parts.append(f"{stats.cut_by_top} not shown (--top)")
     evicting = _map_names([*stats.evicting])
     if known or (not unknown and not (evicting and not stats.lost)):
         parts.append(f"{known} lost ({losers})" if losers else "0 lost")
@@ -252,6 +286,8 @@ def summary_line(stats: RunStats, seconds: float, *, shows_cost: bool = False) -
         parts.append(f"lost unknown ({unknown})")
     if missed := sum(filter(None, stats.missed.values())):
         parts.append(f"{missed} missed {'run' if missed == 1 else 'runs'}")
+    elif None in stats.missed.values():
+        parts.append("missed runs unknown")
     if stats.sampled > 1:
         parts.append(f"sampled 1/{stats.sampled}")
     if evicting:
@@ -268,15 +304,17 @@ def _map_names(schemas: Sequence[Schema]) -> str:
 
 
 def _row_options(options: ShowOptions, running: Run) -> outputs.RowOptions:
-    """Return the options of the rows and metrics. Raise UsageError if -b or -k fit no map."""
+    """Return the options of rows and metrics. Raise UsageError if -b, -k or --labels fit no map."""
     row_options = outputs.RowOptions(options.rows)
-    if not (options.buckets or options.value_keys):
+    if not (options.buckets or options.value_keys or options.labels):
         return row_options
     from beepy.outputs import metric_options  # noqa: PLC0415 - few runs have one
 
+    values = metric_options.values_of(options.value_keys, running.decoders)
     return row_options._replace(
         bounds=metric_options.bounds_of(options.buckets, running.decoders),
-        values=metric_options.values_of(options.value_keys, running.decoders),
+        values=values,
+        labels=metric_options.labels_of(options.labels, running.decoders, values),
     )
 
 
@@ -290,7 +328,7 @@ def _serve_metrics(
     """Serve the metrics page if it is wanted; return its URL or "". Raise OutputError."""
     exporter = _exporter(loaded)
     has_metrics = exporter or any(schema.role in _METRICS for schema in running.schemas)
-    asked_for = options.port is not None or options.buckets or options.value_keys
+    asked_for = options.port is not None or options.buckets or options.value_keys or options.labels
     if not options.metrics or not (has_metrics or asked_for):
         return ""
     from beepy.outputs.prometheus import Prometheus  # noqa: PLC0415 - not for every run
@@ -307,6 +345,7 @@ def _serve_metrics(
         read_tables=read_tables,
         bounds=row_options.bounds,
         values=row_options.values,
+        labels=row_options.labels,
         stats=running.stats,
         always=options.port is not None,
         exporter=exporter,

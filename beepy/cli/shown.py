@@ -1,12 +1,18 @@
 """The options that say what is shown, and how: those of ``run`` and of ``replay``."""
 
-from typing import Annotated, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from beepy import outputs
 from beepy.cli import panels
-from beepy.cli.option_values import one_of, whole_number
+from beepy.cli.option_values import one_of, seconds, whole_number
+from beepy.errors import UsageError
+
+if TYPE_CHECKING:
+    from beepy.events.arrangement import Arrangement
+    from beepy.events.top import Wanted
 
 Output: TypeAlias = Annotated[
     str | None,
@@ -36,6 +42,89 @@ Wheres: TypeAlias = Annotated[
         "--where",
         metavar="EXPRESSION",
         help="Show only rows for which it is true: 'ret == ENOENT'; repeat.",
+        rich_help_panel=panels.SHOW,
+    ),
+]
+Fields: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fields",
+        metavar="[MAP:]FIELD,...",
+        help="Show only these, in this order; -FIELD: all but it; repeat.",
+        rich_help_panel=panels.SHOW,
+    ),
+]
+Sort: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sort",
+        metavar="[MAP:][-]FIELD",
+        help="Sort each reading of a table; -FIELD: largest first; repeat.",
+        rich_help_panel=panels.SHOW,
+    ),
+]
+Limit: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--limit",
+        metavar="N",
+        parser=whole_number("--limit", 1),
+        help="Show N rows of each reading of a table.",
+        rich_help_panel=panels.SHOW,
+    ),
+]
+Labels: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--labels",
+        metavar="MAP=FIELD,...",
+        help="The only labels of this map's metric; repeat.",
+        rich_help_panel=panels.METRICS,
+    ),
+]
+TopCount: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--top",
+        metavar="N",
+        parser=whole_number("--top", 1, 10_000),
+        help="Show the N largest groups of events, see --by.",
+        rich_help_panel=panels.SHOW,
+    ),
+]
+By: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--by",
+        metavar="[MAP:]FIELD,...",
+        help="Fields that --top groups events by.",
+        rich_help_panel=panels.SHOW,
+    ),
+]
+Every: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--every",
+        metavar="TIME",
+        help="How often --top shows groups; default: at the end.",
+        rich_help_panel=panels.SHOW,
+    ),
+]
+Sum: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--sum",
+        metavar="FIELD",
+        help="Rank groups of --top by the sum of this field.",
+        rich_help_panel=panels.SHOW,
+    ),
+]
+Average: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--avg",
+        metavar="FIELD",
+        help="Rank groups of --top by the average of this field.",
         rich_help_panel=panels.SHOW,
     ),
 ]
@@ -118,3 +207,34 @@ Texts: TypeAlias = Annotated[
         rich_help_panel=panels.SHOW,
     ),
 ]
+
+
+def arrangement(
+    fields: Sequence[str] | None, sort: Sequence[str] | None, limit: int | None
+) -> "Arrangement | None":
+    """Return how rows are arranged, None if no option says so."""
+    if not fields and not sort and limit is None:
+        return None
+    from beepy.events.arrangement import Arrangement  # noqa: PLC0415 - few runs arrange
+
+    return Arrangement(fields or (), sort or (), limit)
+
+
+def top(
+    count: int | None, by: str, every: str, total: str, average: str, *, fields: bool
+) -> "Wanted | None":
+    """Return which groups are shown in the place of events, None if no option says so.
+
+    ``fields``: --fields is given. Raise UsageError for options that do not go together.
+    """
+    if count is None and not (by or every or total or average):
+        return None
+    if count is None or not by:
+        raise UsageError("--top, --by: expected both: --top 10 --by comm")
+    if fields:
+        raise UsageError("--fields: --top shows the fields of --by")
+    from beepy.events.top import Wanted  # noqa: PLC0415 - few runs ask for it
+
+    wanted = Wanted(count, by, seconds("--every", every) if every else 0, total, average)
+    wanted.check()
+    return wanted

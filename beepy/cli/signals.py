@@ -48,3 +48,8 @@ def end_stalled_write(after_s: float = _CHECK_INTERVAL) -> None:
 
     signal.signal(signal.SIGALRM, check)
     signal.setitimer(signal.ITIMER_REAL, min(after_s, _MAX_TIMER), _CHECK_INTERVAL)
+
+
+def end_checks() -> None:
+    """Check no more: at the interpreter's end a SIGALRM would kill the process."""
+    signal.setitimer(signal.ITIMER_REAL, 0)

@@ -64,20 +64,20 @@ class CgroupWatch:
         if not root:
             _log.warning("%s: empty, for cgroup v2 is not mounted", self._where)
             return
-        found = set()
+        present = set()
         for path in chain((root,), cgroups.directories(root)):
             try:
                 cgroup_id = os.stat(path).st_ino  # noqa: PTH116 - a text
             except OSError:  # it was removed meanwhile
                 continue
-            found.add(cgroup_id)
+            present.add(cgroup_id)
             if cgroup_id not in self._known:
                 self._watch(path)  # before its children are listed: none is overlooked
                 self._add(cgroup_id, path)
-        for cgroup_id in self._known - found:
+        for cgroup_id in self._known - present:
             if not self._is_storage:  # there the kernel removes it
                 self._map.delete(struct.pack("<Q", cgroup_id))
-        self._known = found
+        self._known = present
 
     def _watch(self, path: str) -> None:
         try:

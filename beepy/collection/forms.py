@@ -49,7 +49,7 @@ class Forms:
             if with_equality != program:
                 yield planned._replace(spec=with_equality)
             original = self.counted.original
-            programs = tuple([each for each in original.programs if each.name == program.name])
+            programs = tuple([other for other in original.programs if other.name == program.name])
             yield from self._plan(original._replace(programs=programs)).programs
 
     def accept(self, planned: Planned, refused: KernelError | None) -> None:

@@ -23,7 +23,7 @@ def apply(spec: CollectionSpec, symbols: Sequence[str]) -> CollectionSpec:
         if symbol not in addresses:
             where = f"{safe(spec.name)}: kaddrs: '{safe(symbol)}'"
             raise RelocationError(f"{where}: not a symbol of this kernel")
-    if not any(any(found) for found in addresses.values()) and machine.hides_addresses():
+    if not any(any(values) for values in addresses.values()) and machine.hides_addresses():
         _log.warning("%s: kaddrs: the kernel hides its addresses: they are 0", safe(spec.name))
     values = {f"kaddr_{symbol}": max(addresses[symbol]) for symbol in symbols}
     return set_variables(spec, values)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from beepy import maps
 from beepy.btf.btf import Btf
-from beepy.btf.types import TypeId
-from beepy.collection import fallbacks
+from beepy.collection import code_info, fallbacks
 from beepy.collection.collection import Collection, Registration
 from beepy.collection.create import create, fill_slots
 from beepy.collection.fallbacks import Types, Variant
@@ -183,12 +182,12 @@ def _parsed(image: Image | str | Path) -> CollectionSpec:
     from beepy.oci import lookup  # noqa: PLC0415 - the command line has parsed it
     from beepy.source import parse  # noqa: PLC0415
 
-    found = lookup.find(image)
-    if len(found.programs) > 1:
+    image = lookup.find(image)
+    if len(image.programs) > 1:
         from beepy.arguments import wrong_value  # noqa: PLC0415 - only on the way to an error
 
-        raise wrong_value("spec", "one object, such as parse(image, 0)", found)
-    return parse(found)
+        raise wrong_value("spec", "one object, such as parse(image, 0)", image)
+    return parse(image)
 
 
 def _targets(spec: CollectionSpec, targets: Mapping[str, Target | str]) -> Mapping[str, Target]:
@@ -340,10 +339,10 @@ def _submit_variants(
                 attach_btf_id=point.type,
                 attach_btf=owner,
                 btf=types.fd if types else None,
-                func_info=_func_info(spec, hook.prog_type, func_types.contexts)
+                func_info=code_info.functions(spec, hook.prog_type, func_types.contexts)
                 if func_types
                 else b"",
-                line_info=_line_info(spec) if func_types else b"",
+                line_info=code_info.lines(spec) if func_types else b"",
                 fd_array=symbols.fd_array if symbols else b"",
             )
 
@@ -381,29 +380,3 @@ def _jump_tables(spec: ProgramSpec, while_loading: ExitStack) -> Mapping[Sequenc
     from beepy.collection import jumptables  # noqa: PLC0415 - few programs have any
 
     return jumptables.create(spec, while_loading)
-
-
-def _func_info(
-    spec: ProgramSpec, prog_type: ProgType, contexts: Mapping[tuple[ProgType, TypeId], TypeId]
-) -> bytes:
-    """Return the program's ``struct bpf_func_info`` records.
-
-    The kernel requires one for each function, or none at all.
-    """
-    if [info.insn for info in spec.func_infos] != [start for _, start in spec.functions]:
-        return b""
-    records = [
-        (insn, contexts.get((prog_type, type_id), type_id)) for insn, type_id in spec.func_infos
-    ]
-    return b"".join([struct.pack("<II", *record) for record in records])
-
-
-def _line_info(spec: ProgramSpec) -> bytes:
-    """Return the program's ``struct bpf_line_info`` records.
-
-    The kernel requires one for the first instruction of each function, or none at all.
-    """
-    starts = {info.insn for info in spec.line_infos}
-    if not all(start in starts for _, start in spec.functions):
-        return b""
-    return b"".join([struct.pack("<IIII", *info) for info in spec.line_infos])

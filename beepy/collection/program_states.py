@@ -1,11 +1,13 @@
 """What the kernel says of the loaded programs, in the text of their descriptors."""
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 from beepy.collection.collection import Collection
 from beepy.events.costs import ProgramState
+from beepy.host import fdinfo
 from beepy.kernel.program import Program
 
 _STATS_ENABLED: Final = Path("/proc/sys/kernel/bpf_stats_enabled")
@@ -15,7 +17,7 @@ def program_states(collections: Iterable[Collection]) -> Iterator[ProgramState]:
     """Yield the state of each program that is loaded."""
     counts = _counts_runs()
     for collection in collections:
-        for program in (*collection.programs.values(),):
+        for program in tuple(collection.programs.values()):  # they may be closed meanwhile
             fields = _fdinfo(program)
             if "prog_id" not in fields:  # it was closed meanwhile
                 continue
@@ -32,13 +34,11 @@ def program_states(collections: Iterable[Collection]) -> Iterator[ProgramState]:
 
 
 def _fdinfo(program: Program) -> dict[str, str]:
-    """Return what proc_pid_fdinfo(5) has of a program."""
+    """Return what proc_pid_fdinfo(5) has of a program, {} if it is closed."""
     try:
-        text = Path(f"/proc/self/fdinfo/{program.fd.fileno()}").read_text("ascii", "replace")
+        return fdinfo.fields(os.getpid(), program.fd.fileno())
     except (OSError, ValueError):
         return {}
-    pairs = (line.partition(":") for line in text.splitlines())
-    return {name: value.strip() for name, _, value in pairs}
 
 
 def _counts_runs() -> bool:

@@ -58,27 +58,16 @@ def choose(
     return chosen
 
 
-def pid_note(specs: Sequence[CollectionSpec], pid: int) -> str:
-    """Return the command that shows only process ``pid``, "" if no variable selects it."""
-    import shlex  # noqa: PLC0415 - only on the way to an error
-
-    from beepy.events import variables  # noqa: PLC0415 - as above
-
-    name = variables.pid_variable(specs)
-    images = " ".join(dict.fromkeys([shlex.quote(safe(spec.name)) for spec in specs]))
-    return f"beepy run {images} --set {safe(name)}={pid}" if name else ""
-
-
 def _expect_used(specs: Sequence[CollectionSpec], common: Target) -> None:
     """Raise the error of the first option that is given and that no program uses."""
     hooks = [sections.find(program.section) for spec in specs for program in spec.programs]
     used = {option for hook in hooks if hook for option in hook.options}
     for option in sections.OPTIONS:
         if getattr(common, option) not in (None, "") and option not in used:
-            raise _unused(specs, common, option)
+            raise _unused(specs, option)
 
 
-def _unused(specs: Sequence[CollectionSpec], common: Target, option: str) -> BeepyError:
+def _unused(specs: Sequence[CollectionSpec], option: str) -> BeepyError:
     """Return the error for an option that no program uses."""
     for spec in specs:
         for program in spec.loaded:
@@ -90,9 +79,6 @@ def _unused(specs: Sequence[CollectionSpec], common: Target, option: str) -> Bee
                 return unknown_section(spec, program)
     images = ", ".join([safe(spec.name) for spec in specs])
     error = UsageError(worded(f"--{option}: {images}: not used by any program"))
-    if common.pid and option == "pid" and (note := pid_note(specs, common.pid)):
-        error.add_note(note)
-        return error
     rows = [hook for hook in sections.TABLE if option in hook.options]
     prefixes = dict.fromkeys(re.split(r"[/.+]", hook.section)[0] for hook in rows)
     error.add_note(f"it is for sections {', '.join(prefixes)}")

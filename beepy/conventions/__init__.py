@@ -16,8 +16,8 @@ from beepy.events import schemas
 from beepy.events.batch import Schema
 from beepy.events.budget import Budget
 from beepy.events.fields import fields
-from beepy.obj.spec import CollectionSpec, MapSpec, NotShown, Tracked
-from beepy.text import safe
+from beepy.obj.spec import CollectionSpec, IteratorRecord, MapSpec, NotShown, Tracked
+from beepy.text import excerpt, safe
 
 Hints: TypeAlias = Mapping[str, bytes]
 """What an image carries beside its programs: labels, YAML; empty for an object alone."""
@@ -106,7 +106,8 @@ def apply_all(
 
     If bee's convention or that of gadgets applies and gives no map of them a meaning, the automatic
     one is used. If the format has no convention, no map has a meaning. Raises BtfError if the
-    records of all maps of an object have too many members together.
+    records of all maps of an object have too many members together, or if those of an iterator have
+    a malformed type.
     """
     if image_format not in TABLE:
         return [spec._replace(tracked=(), not_shown=(), convention="") for spec in specs]
@@ -146,7 +147,18 @@ def _decided(
             not_shown.append(NotShown(decision.map, decision.role, str(error)))
         else:
             tracked.append(decision)
+    for record in dict.fromkeys(spec.iterator_records.values()):
+        _check_iterator(spec, record, budget)
     return spec._replace(tracked=tuple(tracked), not_shown=tuple(not_shown), convention=convention)
+
+
+def _check_iterator(spec: CollectionSpec, record: IteratorRecord, budget: Budget) -> None:
+    """Raise BtfError for an iterator whose records have a malformed type."""
+    try:
+        fields(schemas.of_iterator(spec, record), budget)
+    except BtfError as error:
+        name = f"data source '{excerpt(record.name)}'"
+        raise BtfError(f"{safe(spec.name)}: {name}: {error}") from None
 
 
 def _check(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, budget: Budget) -> None:

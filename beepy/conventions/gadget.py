@@ -18,7 +18,6 @@ from beepy.conventions.gadget_yaml import DataSource, Metadata, ParameterInfo, P
 from beepy.core import access
 from beepy.errors import BtfError, RelocationError, UsageError
 from beepy.events import schemas, variables
-from beepy.events.batch import Schema
 from beepy.obj.spec import (
     CollectionSpec,
     CoreRef,
@@ -77,7 +76,7 @@ def adapt(spec: CollectionSpec, hints: Mapping[str, bytes]) -> CollectionSpec:
         return spec._replace(unsupported=("the object has no types: nothing is shown",))
     names = gadget_names.read(spec.btf)
     _check(spec, names)
-    unsupported = [*_unsupported(spec, names, hints)]
+    unsupported = [*_unsupported(spec, names, hints), *_metrics(metadata)]
     programs = []
     for program in spec.programs:
         adapted, reason = _program(program, spec.btf, names, metadata.programs)
@@ -129,6 +128,13 @@ def _unsupported(spec: CollectionSpec, names: Names, hints: Mapping[str, bytes])
         )
     for ignored in names.ignored:
         yield f"{ignored}: has no effect"
+
+
+def _metrics(metadata: Metadata) -> Iterator[str]:
+    for name, source in metadata.sources.items():
+        if source.annotations.get("metrics.collect", "") == "true":
+            where = f"data source '{excerpt(name)}'"
+            yield f"{where}: metrics.collect: left out: no metrics are made of it"
 
 
 def _program(
@@ -289,11 +295,12 @@ def _iterators(
         if not size_of(spec.btf, record):
             where = f"{safe(spec.name)}: data source '{excerpt(iterator.name)}'"
             raise BtfError(f"{where}: struct {excerpt(iterator.record)}: it has no members")
-        schema = Schema(spec.name, iterator.name, None, spec.btf, record, vocabulary=VOCABULARY)
+        of_rows = IteratorRecord(iterator.name, record, VOCABULARY)
+        schema = schemas.of_iterator(spec, of_rows)
         source = metadata.sources.get(iterator.name, _NO_SOURCE)
-        presentation = gadget_columns.of(schema, source)
+        of_rows = of_rows._replace(presentation=gadget_columns.of(schema, source))
         for program in iterator.programs:
-            yield program, IteratorRecord(iterator.name, record, VOCABULARY, presentation)
+            yield program, of_rows
 
 
 def _struct(spec: CollectionSpec, name: str) -> TypeId:

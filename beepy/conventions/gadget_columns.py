@@ -1,7 +1,8 @@
 """How a gadget's rows look: by the annotations of gadget.yaml, and by the types of their fields."""
 
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from itertools import accumulate
@@ -51,7 +52,8 @@ _TEMPLATES: Final[Mapping[str, ColumnHint]] = {
     "user_stack": _HIDDEN,
 }
 _TYPE: Final = "gadget_"
-_NAMES: Final = frozenset(("user", "group"))  # of ids: their columns are not those of numbers
+_IDS: Final = frozenset(("gadget_uid", "gadget_gid"))
+_FIELD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")  # a name that an annotation may give
 _PROCESS: Final = frozenset(("gadget_process", "gadget_creds"))
 _ENDPOINT: Final = "endpoint"
 _PARENT: Final = "gadget_parent"
@@ -65,6 +67,7 @@ def of(schema: Schema, source: DataSource) -> Presentation:
         limit=0 if schema.is_stream else _ROWS,
         rest=rest,
         rest_length=source.annotations.get("ebpf.rest.len", ""),
+        targets=dict(_targets(source)),
     )
     all_fields: tuple[Field, ...] = ()
     columns: dict[str, ColumnHint] = {}
@@ -80,8 +83,17 @@ def of(schema: Schema, source: DataSource) -> Presentation:
         not_in_json=frozenset(not_in_json),
         rest=rest,
         rest_length=presentation.rest_length,
+        targets=presentation.targets,
         sort=_sort(all_fields, columns) if not schema.is_stream else "",
     )
+
+
+def _targets(source: DataSource) -> Iterator[tuple[str, str]]:
+    """Yield the fields of ids with the names of the fields for users and groups beside them."""
+    for name, texts in source.fields.items():
+        target = texts.get("uidgidresolver.target", "")
+        if _FIELD.fullmatch(target):
+            yield name, target
 
 
 def _is_skipped(field: Field, skipped: AbstractSet[str]) -> bool:
@@ -112,7 +124,8 @@ def _of_type(btf: Btf, field: Field, paths: frozenset[tuple[str, ...]]) -> Colum
         return _TEMPLATES["l4endpoint"]._replace(heading=".".join(prefix))
     if USER_STACK in field.owners or _has_meaning(field, paths):
         return _HIDDEN
-    for typedef in () if name in _NAMES else _typedefs(btf, field):
+    is_name = not field.codec.number and not _IDS.isdisjoint(field.typedefs)
+    for typedef in () if is_name else _typedefs(btf, field):  # columns of names: not as of ids
         template = typedef.removeprefix(_TYPE) if typedef.startswith(_TYPE) else ""
         if template in _TEMPLATES:
             hint = _TEMPLATES[template]

@@ -59,6 +59,10 @@ class Symbols:
                 break
         return ""
 
+    def function(self, address: int) -> str:
+        """Return the text of a frame: the function, the address if none is known."""
+        return self.containing(address) or hex(address)
+
     def _refresh(self) -> bool:
         """Read the symbols unless they are the same as before; tell whether they were read."""
         version = self._version()

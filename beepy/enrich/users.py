@@ -6,12 +6,12 @@ _MAX_ID = (1 << 32) - 1  # (uid_t)-1: no id
 
 
 def user(number: int) -> str:
-    """Return the name of a user id, "" if there is none."""
+    """Return the name of a user id, ``uid:N`` if there is none."""
     return _user(number)
 
 
 def group(number: int) -> str:
-    """Return the name of a group id, "" if there is none."""
+    """Return the name of a group id, ``gid:N`` if there is none."""
     return _group(number)
 
 
@@ -20,9 +20,11 @@ def _user(number: int) -> str:
     import pwd  # noqa: PLC0415 - few records have users
 
     try:
-        return pwd.getpwuid(number).pw_name if 0 <= number < _MAX_ID else ""
+        if 0 <= number < _MAX_ID:
+            return pwd.getpwuid(number).pw_name
     except KeyError:
-        return ""
+        pass
+    return f"uid:{number}"
 
 
 @cache
@@ -30,6 +32,8 @@ def _group(number: int) -> str:
     import grp  # noqa: PLC0415 - as above
 
     try:
-        return grp.getgrgid(number).gr_name if 0 <= number < _MAX_ID else ""
+        if 0 <= number < _MAX_ID:
+            return grp.getgrgid(number).gr_name
     except KeyError:
-        return ""
+        pass
+    return f"gid:{number}"

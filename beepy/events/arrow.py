@@ -51,7 +51,7 @@ def to_arrow(decoder: Decoder, batches: Iterable[Batch]) -> "Array":
     what it says.
     """
     writer = _Writer()
-    fields = decoder.fields
+    fields = decoder.shown()
     columns: list[list[Value]] = [[] for _ in fields]
     length = 0
     for batch in batches:

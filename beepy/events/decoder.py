@@ -19,8 +19,8 @@ end of the type::
 """
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from collections.abc import Callable, Container, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from beepy.btf.layout import size_of
 from beepy.errors import DecodeError
@@ -28,7 +28,11 @@ from beepy.events.batch import Batch, Part, Schema
 from beepy.events.budget import Budget
 from beepy.events.codec import Codec, Value, cut
 from beepy.events.fields import RECORD, VALUE, Field, fields, is_summed
+from beepy.events.memo import Memo
 from beepy.text import safe
+
+if TYPE_CHECKING:
+    from beepy.events.choice import Choice  # few runs choose
 
 Convert: TypeAlias = Callable[[Any], Any] | None
 Finish: TypeAlias = Callable[[Field], Convert]
@@ -37,29 +41,6 @@ Slot: TypeAlias = tuple[int, str]
 
 _MAX_ITEMS: Final = 2048  # of one compiled format (32 bytes each): 256 records of 8 fields
 _MAX_FORMATS: Final = 64
-_MAX_MEMO: Final = 8192  # keys
-_MAX_MEMO_BYTES: Final = 1 << 20  # of keys that are bytes or texts
-
-
-class Memo(dict[Any, Any]):
-    """Remembers the results of ``make`` for the last few thousand keys, or fewer large ones.
-
-    A look-up of a known key is one dict access in C: map(memo.__getitem__, column) calls no Python.
-    """
-
-    def __init__(self, make: Callable[[Any], Any]) -> None:
-        super().__init__()
-        self._make = make
-        self._bytes = 0
-
-    def __missing__(self, key: object) -> object:
-        size = len(key) if isinstance(key, bytes | str) else 0
-        self._bytes += size
-        if len(self) >= _MAX_MEMO or self._bytes > _MAX_MEMO_BYTES:
-            self.clear()
-            self._bytes = size
-        result = self[key] = self._make(key)
-        return result
 
 
 class _Origin(NamedTuple):
@@ -79,22 +60,43 @@ class Decoder:
     """Decodes the batches of one schema; all stages and sinks of a run share it.
 
     The value of a field that a record is too short for is None, and its text is "". Raises
-    BtfError for malformed types. Its methods raise DecodeError for a batch that holds fewer bytes
+    BtfError for malformed types. ``layout`` are the fields and the size of records that the types
+    do not describe. Its methods raise DecodeError for a batch that holds fewer bytes
     than it claims.
     """
 
-    def __init__(self, schema: Schema, budget: Budget | None = None) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        budget: Budget | None = None,
+        *,
+        layout: tuple[tuple[Field, ...], int] | None = None,
+    ) -> None:
         if not isinstance(schema, Schema):
             from beepy.arguments import wrong_type  # noqa: PLC0415 - only on the way to an error
 
             raise wrong_type("schema", "a Schema, such as batch.schema", schema)
         self.schema = schema
         self._is_stream = schema.is_stream
-        self.fields: tuple[Field, ...] = fields(schema, budget)
-        self.size = size_of(schema.btf, schema.record if self._is_stream else schema.key)
+        if layout:
+            self.fields, self.size = layout
+        else:
+            self.fields = fields(schema, budget)
+            self.size = size_of(schema.btf, schema.record if self._is_stream else schema.key)
+        self.choice: Choice | None = None  # of fields to show, made before sinks are opened
+        self.arranged = False  # its snapshots come in the order in which they are to be shown
         self._views: dict[tuple[str, tuple[Field, ...]], View] = {}
         self._pieces = _Blocks([(0, f"{self.size}s")], safe(schema.map))
         self._flexible = any(field.flexible for field in self.fields)
+
+    def shown(self, hidden: Container[str] = ()) -> tuple[Field, ...]:
+        """Return the fields to show, in their order: those of ``choice``, else all.
+
+        ``hidden`` are the names of those that are not shown unless they are chosen by name.
+        """
+        if self.choice:
+            return self.choice.of(self.fields, hidden)
+        return tuple([field for field in self.fields if field.name not in hidden])
 
     def view(self, wanted: Sequence[Field], finish: Finish, absent: object = None) -> "View":
         """Return a view of the ``wanted`` fields, compiled once for all batches.

@@ -9,8 +9,9 @@ from beepy.events import regex as regexes
 from beepy.events import selection
 from beepy.events.batch import Batch, Schema
 from beepy.events.batch_ops import select
-from beepy.events.decoder import Decoder, Memo
+from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
+from beepy.events.memo import Memo
 from beepy.events.selection import Option
 from beepy.text import safe
 

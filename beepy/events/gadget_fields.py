@@ -7,6 +7,8 @@ A number keeps its field, and its meaning is a field of its own beside it::
     gadget_uid uid                     uid: 0, user: "root"
     struct gadget_l4endpoint_t src     src.addr: "127.0.0.1", src.endpoint: "127.0.0.1:80",
                                        src.proto_raw: 6, src.proto: "TCP"
+    char args[N]                       args: all the texts in it, if args_size and args_count stand
+                                       beside it; a non-breaking space is between them
 
 Members whose names begin with ``__`` are left out.
 """
@@ -22,6 +24,7 @@ from beepy.events import enums, gadget_texts, semantics
 from beepy.events.batch import Machine, Schema
 from beepy.events.codec import Codec, Value
 from beepy.events.fields import RECORD, Field
+from beepy.text import escaped
 
 RAW: Final = "_raw"
 ADDRESS: Final = "gadget_ip_addr_t"
@@ -33,6 +36,7 @@ _HIDDEN: Final = "__"
 _SET: Final = "_set"  # the end of the names of enums whose values are sets of bits
 _V4, _V6 = 4, 6
 _ADDRESS_SIZE: Final = 16
+_BETWEEN: Final = "\xa0"  # texts, which may have blanks
 _MAX_BITS: Final = 256  # names of such an enum
 _MAX_REST: Final = 1 << 16  # bytes of what follows a record
 
@@ -118,10 +122,10 @@ class _Vocabulary:
         elif enum and enum.name.endswith(_SET):
             yield leaf._replace(codec=_texts(leaf.codec, self._namer(leaf, enum)))
         else:
-            yield leaf
+            yield self._arguments(leaf) or leaf
         meaning = next((self._meanings[t] for t in leaf.typedefs if t in self._meanings), None)
         if meaning and leaf.codec.number:
-            name = _named(leaf) or meaning.field
+            name = self._target(leaf) or _named(leaf) or meaning.field
             codec = _texts(leaf.codec, meaning.text, meaning.width, cacheable=meaning.cacheable)
             yield from self._derived(leaf, name, codec)
         elif leaf.path[-1] == f"proto{RAW}" and _position(leaf, ENDPOINT) is not None:
@@ -131,6 +135,33 @@ class _Vocabulary:
             yield from self._derived(leaf, "addresses", codec)
             path = leaf.path[: at + 1]
             self._after = leaf._replace(path=path, label="_".join(path)), codec
+
+    def _arguments(self, leaf: Field) -> Field | None:
+        """Return the field of an array with several texts, None if ``leaf`` is no such array."""
+        _, array = skip_mods_and_typedefs(self._schema.btf, leaf.type)
+        size, count = (
+            self._by_path.get((leaf.part, (*leaf.path[:-1], f"{leaf.path[-1]}_{name}")))
+            for name in ("size", "count")
+        )
+        if not (isinstance(array, types.Array) and size and count and size.start < leaf.start):
+            return None
+        _, element = skip_mods_and_typedefs(self._schema.btf, array.type)
+        if not (isinstance(element, types.Int) and element.name == "char"):
+            return None
+        skip = leaf.start - size.start
+        total = skip + leaf.codec.size
+        codec = leaf.codec._replace(
+            code=f"{total}s",
+            size=total,
+            value=partial(_joined, skip, size.codec.size),
+            cacheable=False,
+        )
+        return leaf._replace(start=size.start, codec=codec)
+
+    def _target(self, leaf: Field) -> str:
+        """Return the name that the image gives to a field's meaning, "" if it gives none."""
+        presentation = self._schema.presentation
+        return presentation.targets.get(leaf.name, "") if presentation else ""
 
     def _beside(self, leaf: Field, name: str, text: Callable[[int], Value]) -> Iterator[Field]:
         return self._derived(leaf, name, _texts(leaf.codec.as_number() or leaf.codec, text))
@@ -278,6 +309,13 @@ def _endpoint_text(address: Callable[[bytes], str], port_at: int, raw: bytes) ->
     host = address(raw)
     port = int.from_bytes(raw[port_at : port_at + 2], "little")
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _joined(skip: int, length_size: int, raw: bytes) -> str:
+    """Return the texts in an array, joined; their length together is at the start of ``raw``."""
+    length = int.from_bytes(raw[:length_size], "little")
+    texts = raw[skip:][:length].removesuffix(b"\0").split(b"\0")
+    return _BETWEEN.join(map(escaped, texts))
 
 
 def _rest(skip: int, length_size: int, raw: Any) -> str:  # noqa: ANN401 - bytes

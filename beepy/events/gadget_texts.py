@@ -1,5 +1,6 @@
 """Texts of numbers, as Inspektor Gadget's own tools write them: names, sizes, durations, times."""
 
+import os
 import time
 from typing import Final
 
@@ -29,9 +30,9 @@ def errno(number: int) -> str:
 
 def syscall(number: int) -> str:
     """Return the name of this machine's system call."""
-    from beepy.events import syscalls  # noqa: PLC0415 - few records have any
+    from beepy import syscall_names  # noqa: PLC0415 - few records have any
 
-    return f"SYS_{(syscalls.name(number) or 'unknown').upper()}"
+    return f"SYS_{syscall_names.of(os.uname().machine).get(number, 'unknown').upper()}"
 
 
 def protocol(number: int) -> str:

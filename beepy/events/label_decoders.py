@@ -194,9 +194,9 @@ def _regexp(step: Step, _names: MachineNames) -> Decode:
 
     def decode(raw: bytes) -> bytes | None:
         for capture in captures:
-            found = capture(raw)
-            if found is not None:
-                return found
+            captured = capture(raw)
+            if captured is not None:
+                return captured
         return None
 
     return decode

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple, TypeAlias, cast
 from beepy.events import go_format, numbers
 from beepy.events.clock import LIVE, SECOND, Clock
 from beepy.events.codec import Value
-from beepy.events.decoder import Memo
 from beepy.events.fields import RECORD, VALUE, Field
+from beepy.events.memo import Memo
 
 Text: TypeAlias = Callable[[int], str]
 Texts: TypeAlias = Callable[[Sequence[Value]], list[str]]

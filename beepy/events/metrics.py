@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from beepy.events.batch import Schema
 from beepy.events.decoder import Decoder
+from beepy.events.endless import endless
 from beepy.events.fields import VALUE, Field
 from beepy.events.naming import label_names
 from beepy.events.selection import KINDS, fields_by_name, listed
@@ -18,12 +19,14 @@ class Metric(NamedTuple):
     """The metric of one map.
 
     ``value`` is the field with its number, read as a number; None if records are counted.
+    ``chosen`` are the fields that are its labels, None: all others.
     """
 
     name: str
     role: Role
     decoder: Decoder
     value: Field | None
+    chosen: tuple[Field, ...] | None = None
 
     @property
     def schema(self) -> Schema:
@@ -33,6 +36,8 @@ class Metric(NamedTuple):
     @property
     def fields(self) -> list[Field]:
         """The fields that are its labels."""
+        if self.chosen is not None:
+            return [*self.chosen]
         return [
             field
             for field in self.decoder.fields
@@ -43,6 +48,11 @@ class Metric(NamedTuple):
     def reserved(self) -> tuple[str, ...]:
         """The names that its labels may not have."""
         return ("le",) if self.role is Role.HIST else ()
+
+    @property
+    def endless(self) -> tuple[str, ...]:
+        """The names of labels that grow without end, sorted."""
+        return tuple(sorted([field.label for field in endless(self.fields)]))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -83,10 +93,15 @@ def value_field(schema: Schema, decoder: Decoder, given: Field | None = None) ->
     return named and as_number(named)
 
 
-def decide(decoders: Iterable[Decoder], values: Mapping[Schema, Field] | None = None) -> Metrics:
+def decide(
+    decoders: Iterable[Decoder],
+    values: Mapping[Schema, Field] | None = None,
+    labels: Mapping[Schema, tuple[Field, ...]] | None = None,
+) -> Metrics:
     """Return the metrics of the maps with the role counter, gauge or hist, in their order.
 
-    ``values`` are the fields that -k names. If maps would share series, the first has the metric.
+    ``values`` are the fields that -k names, ``labels`` those of --labels. If maps would
+    share series, the first has the metric.
     """
     by_name: dict[str, list[Metric]] = {}
     warnings = []
@@ -103,6 +118,7 @@ def decide(decoders: Iterable[Decoder], values: Mapping[Schema, Field] | None = 
             if reason:
                 warnings.append(f"map '{safe(schema.map)}' has no metric: {reason}")
             elif isinstance(metric, Metric):
+                metric = metric._replace(chosen=(labels or {}).get(schema))
                 by_name.setdefault(metric.name, []).append(metric)
     accepted = [metric for metrics in by_name.values() for metric in metrics]
     return Metrics(tuple(accepted), tuple(warnings), tuple(dict.fromkeys(planned.values())))

@@ -176,17 +176,17 @@ def _with_errno(value: int, number: int) -> str:
 
 
 def open_flags(value: int) -> str:
-    """Return the flags of open(2), joined by ``|``, and bits without a name in hex."""
-    names = [_ACCESS[value & os.O_ACCMODE]]
+    """Return the flags of open(2), joined by ``|``, and bits without a name in hex.
+
+    They stand in the order of their lowest bits.
+    """
     rest = value & ~os.O_ACCMODE
-    for name in _OPEN:
-        bits = getattr(os, name)
+    flags = []
+    for name, bits in (*[(name, getattr(os, name)) for name in _OPEN], ("O_LARGEFILE", _LARGEFILE)):
         if rest & bits == bits:
-            names.append(name)
+            flags.append((bits & -bits, name))
             rest &= ~bits
-    if rest & _LARGEFILE:
-        names.append("O_LARGEFILE")
-        rest &= ~_LARGEFILE
+    names = [_ACCESS[value & os.O_ACCMODE], *[name for _, name in sorted(flags)]]
     return "|".join([*names, f"{rest:#x}"] if rest else names)
 
 

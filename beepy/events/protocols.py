@@ -28,7 +28,10 @@ class Source(Protocol):
         """Yield batches until ``stop`` or the end; once, in one thread."""
 
     def demand(self, schemas: tuple[Schema, ...]) -> None:
-        """Ask for a snapshot of these tables among the next batches, from any thread."""
+        """Ask for a snapshot of these tables among the next batches, from any thread.
+
+        Of no tables, it asks for an empty batch of any map, which says that time has passed.
+        """
 
     def snapshot(self, schemas: Iterable[Schema]) -> Iterator[Batch]:
         """Read these tables now, in the thread that iterates over the result, until ``close``.

@@ -119,14 +119,14 @@ class Row:
 class Rows:
     """Rows of one map that were read together.
 
-    Iterating decodes all fields, ``column`` decodes one. ``lost`` is how many records the map's
-    source lost since the rows before, None where it cannot tell.
+    Iterating decodes the fields that are shown, ``column`` decodes any one. ``lost`` is how many
+    records the map's source lost since the rows before, None where it cannot tell.
     """
 
     def __init__(self, batch: Batch, decoder: Decoder, names: "Names | None" = None) -> None:
         self.batch = batch
         self.decoder = decoder
-        self._names = names_of(decoder.fields) if names is None else names
+        self._names = names_of(decoder.shown()) if names is None else names
 
     @property
     def schema(self) -> Schema:
@@ -154,8 +154,8 @@ class Rows:
         return self.batch.lost
 
     def columns(self) -> Mapping[str, list[Value]]:
-        """Return the values of all fields, a list for each, by their names (``peer.port``)."""
-        fields = self.decoder.fields
+        """Return the values of the fields, a list for each, by their names (``peer.port``)."""
+        fields = self.decoder.shown()
         columns = self.decoder.values(self.batch, fields)
         return {field.name: column for field, column in zip(fields, columns, strict=True)}
 
@@ -176,7 +176,7 @@ class Rows:
         return to_arrow(self.decoder, [self.batch])
 
     def __iter__(self) -> Iterator[Row]:
-        columns = self.decoder.values(self.batch, self.decoder.fields)
+        columns = self.decoder.values(self.batch, self.decoder.shown())
         schema, time_ns, names = self.schema, self.time_ns, self._names
         if not columns:
             return iter([Row(names, (), schema, time_ns)] * self.batch.records)

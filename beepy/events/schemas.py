@@ -1,10 +1,10 @@
-"""Make the schema of a tracked map from its convention's decision and the object's types."""
+"""Make schemas of tracked maps and iterators from a convention's decisions and the types."""
 
 from beepy import map_types
 from beepy.btf.types import VOID
 from beepy.errors import BtfError
 from beepy.events.batch import Schema
-from beepy.obj.spec import CollectionSpec, MapSpec, Tracked
+from beepy.obj.spec import CollectionSpec, IteratorRecord, MapSpec, Tracked
 
 
 def of_tracked(spec: CollectionSpec, tracked: Tracked, cpus: int = 0) -> Schema:
@@ -46,4 +46,19 @@ def of_map(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, cpus: int 
         value_size=map_spec.value_size,
         cpus=cpus,
         interval=tracked.interval,
+    )
+
+
+def of_iterator(spec: CollectionSpec, record: IteratorRecord) -> Schema:
+    """Return the schema of what an iterator's programs write; the object has types."""
+    assert spec.btf, "the record's type is one of the object"
+    return Schema(
+        image=spec.name,
+        map=record.name,
+        role=None,
+        btf=spec.btf,
+        record=record.record,
+        counts_loss=True,
+        vocabulary=record.vocabulary,
+        presentation=record.presentation,
     )

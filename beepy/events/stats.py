@@ -14,12 +14,13 @@ class RunStats:
 
     ``shown`` rows reached the sinks. Not shown were those that did not pass a filter
     (``filtered``), those that beepy itself caused (``own``), those of tables with the value 0
-    (``zeros``), and those after the limit (``cut_by_count``). ``lost`` has the losses of each
-    stream, and of each table whose programs count what it had no room for; None where they are not
-    counted. ``lost_at`` has those of calls by (image, place), where the code does not show which
-    map they write to. ``evicting`` are tables that drop entries by themselves, which nobody counts.
-    ``missed`` has runs that the kernel skipped, by (image, program), None if it does not count
-    them: what would have been sent was never produced, so they are no losses.
+    (``zeros``), those after the limit of the run (``cut_by_count``), those after that of a snapshot
+    (``cut_by_limit``), and those of maps that --top is not about (``cut_by_top``). ``lost`` has the
+    losses of each stream, and of each table whose programs count what it had no room for; None
+    where they are not counted. ``lost_at`` has those of calls by (image, place), where the code
+    does not show which map they write to. ``evicting`` are tables that drop entries by themselves,
+    which nobody counts. ``missed`` has runs that the kernel skipped, by (image, program), None if
+    it does not count them: what would have been sent was never produced, so they are no losses.
     ``skipped_programs`` are (image, program) of programs that were not attached because this kernel
     lacks their attach point. Where programs ran for one thread in N only, to cost less, ``sampled``
     is the largest N. ``rings`` has of each ring buffer whose losses are counted, in bytes: its
@@ -33,6 +34,8 @@ class RunStats:
         self.own = 0
         self.zeros = 0
         self.cut_by_count = 0
+        self.cut_by_limit = 0
+        self.cut_by_top = 0
         self.skipped_programs: Sequence[tuple[str, str]] = ()
         self.sampled = 1
         self.rings: dict[Schema, tuple[int, int, int]] = {}

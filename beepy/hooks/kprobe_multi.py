@@ -9,7 +9,7 @@ from beepy import sections
 from beepy.errors import AttachError, KernelError, TargetError
 from beepy.hooks.target import Point, Target
 from beepy.host import machine, tracefs
-from beepy.kernel import link
+from beepy.kernel import multi_links
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.log import Log
@@ -35,14 +35,14 @@ def attach(program: Program, target: Target) -> Link:
         # If the list cannot be read, a kernel without fprobe is the better explanation.
         if not error.errno or any(name == _FPROBE[1] for _, _, name in machine.symbols()):
             raise
-        raise link.no_links(program, where, _TO_MANY) from None
+        raise multi_links.no_links(program, where, _TO_MANY) from None
     if len(matches) > 1:
         label = f"{len(matches)} functions '{safe(target.name)}'"
     else:
         label = f"function '{safe(matches[0][1])}'"
     if all(address for address, _ in matches):
         addresses = [address for address, _ in matches]
-        return link.kprobe_multi(program, label, addresses=addresses, returns=returns)
+        return multi_links.kprobe_multi(program, label, addresses=addresses, returns=returns)
     names = {name for _, name in matches}
     if len(names) < len(matches):
         _log.warning(
@@ -51,7 +51,7 @@ def attach(program: Program, target: Target) -> Link:
             label,
             len(matches) - len(names),
         )
-    return link.kprobe_multi(program, label, names=sorted(names), returns=returns)
+    return multi_links.kprobe_multi(program, label, names=sorted(names), returns=returns)
 
 
 def points(target: Target, machine: str) -> list[Point]:  # noqa: ARG001 - every hook's signature

@@ -45,14 +45,14 @@ def paths(root: str, name: str) -> Iterator[str]:
     if start is None:
         return
     data = data[start:]
-    (count,) = _COUNT.unpack_from(data, len(_MAGIC))
-    end = _HEADER + count * _LIBRARY.size
+    (libraries,) = _COUNT.unpack_from(data, len(_MAGIC))
+    end = _HEADER + libraries * _LIBRARY.size
     if end > len(data):
         return
     wanted = os.fsencode(name if ".so" in name else f"{name}.so")
     # a version follows, unless it is given
     last = b"\0." if wanted.endswith(b".so") else b"\0"
-    found = 0
+    count = 0
     # libraries are in the descending order of their names
     for _, name_at, path_at, _, hwcap in _LIBRARY.iter_unpack(data[_HEADER:end]):
         # one with a hwcap is for some processors only, and stands beside one for all of them
@@ -62,8 +62,8 @@ def paths(root: str, name: str) -> Iterator[str]:
         path_end = data.find(b"\0", path_at, path_at + _MAX_PATH)
         if next_byte and next_byte in last and path_end > path_at and data[path_at] == ord("/"):
             yield os.fsdecode(data[path_at:path_end])
-            found += 1
-            if found == _MAX_FOUND:
+            count += 1
+            if count == _MAX_FOUND:
                 return
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from beepy.btf.layout import size_of
 from beepy.errors import KernelError
+from beepy.events import schemas
 from beepy.events.batch import Batch, Part, Schema
 from beepy.hooks import iterator
 from beepy.hooks.target import Target
@@ -34,26 +35,15 @@ def reader(program: Program, target: Target, spec: CollectionSpec) -> "StructRea
     Return None if there is one already, which then reads this program, too.
     """
     record = spec.iterator_records[program.name]
-    assert spec.btf, "the record's type is one of the object"
     assert target.shared is not None, "the collection shares it between programs"
     key = f"iterator {record.name}"
     known = target.shared.get(key)
     if isinstance(known, StructReader) and not known.reads(program.name):
         known.add(program, target)
         return None
-    schema = Schema(
-        image=spec.name,
-        map=record.name,
-        role=None,
-        btf=spec.btf,
-        record=record.record,
-        counts_loss=True,
-        vocabulary=record.vocabulary,
-        presentation=record.presentation,
-    )
-    target.shared[key] = made = StructReader(schema)
-    made.add(program, target)
-    return made
+    target.shared[key] = struct_reader = StructReader(schemas.of_iterator(spec, record))
+    struct_reader.add(program, target)
+    return struct_reader
 
 
 class StructReader:

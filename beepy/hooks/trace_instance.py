@@ -84,14 +84,14 @@ def cleanup(name: str) -> None:
 
 
 @contextmanager
-def _errors(what: str) -> Iterator[None]:
+def _errors(action: str) -> Iterator[None]:
     """Raise KernelError where the block raises another OSError."""
     try:
         yield
     except KernelError:
         raise
     except OSError as error:
-        raise KernelError.of(f"{_WHERE}: {safe(what)}", error) from None
+        raise KernelError.of(f"{_WHERE}: {safe(action)}", error) from None
 
 
 def _expect_writable(root: int) -> None:

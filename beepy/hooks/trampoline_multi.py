@@ -14,7 +14,7 @@ from beepy.btf.types import Kind, TypeId
 from beepy.errors import AttachError, BtfError
 from beepy.hooks import kprobe_multi
 from beepy.hooks.target import Target
-from beepy.kernel import btf, link
+from beepy.kernel import btf, multi_links
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.text import safe
@@ -35,7 +35,7 @@ def attach(program: Program, target: Target) -> Link:
         where = f"program '{safe(program.name)}': {label}"
         why = "no function of this kernel that a trampoline can call matches"
         raise AttachError(f"{where}: {why}", errno.ENOENT)
-    return link.tracing_multi(program, type_ids, f"{len(type_ids)} {label}")
+    return multi_links.tracing_multi(program, type_ids, f"{len(type_ids)} {label}")
 
 
 def _functions(kernel: Btf, names: set[str]) -> Iterator[TypeId]:

@@ -7,8 +7,9 @@ from beepy import sections
 from beepy.errors import ElfError, TargetError
 from beepy.hooks import binary
 from beepy.hooks.target import Target
-from beepy.kernel import link
-from beepy.kernel.link import Link, UprobeSites
+from beepy.kernel import multi_links
+from beepy.kernel.link import Link
+from beepy.kernel.multi_links import UprobeSites
 from beepy.kernel.program import Program
 from beepy.obj import executable
 from beepy.obj.executable import Executable
@@ -40,7 +41,7 @@ def attach(program: Program, target: Target) -> Link:
         offsets = _offsets(file, pattern)
     returns = sections.returns(program.section)
     sites = UprobeSites(path, offsets)
-    return link.uprobe_multi(program, sites, label, pid=target.pid, returns=returns)
+    return multi_links.uprobe_multi(program, sites, label, pid=target.pid, returns=returns)
 
 
 def _offsets(file: Executable, pattern: str) -> list[int]:

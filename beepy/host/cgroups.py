@@ -10,6 +10,7 @@ from beepy.host import mounts
 _MOUNTINFO: Final = Path("/proc/self/mountinfo")
 _MAX_DIRECTORIES: Final = 1 << 16  # of a tree; the kernel's own bound on a host is about that
 _MAX_DEPTH: Final = 64
+_ROOT_ID: Final = 1  # of the root of all cgroups; an id is the number of the inode since v5.5
 
 
 def root() -> str:
@@ -29,6 +30,25 @@ def root_mount(mountinfo: str) -> str:
         if mount.type == "cgroup2" and mount.root == "/":
             return mount.point
     return ""
+
+
+def identify(path: str) -> tuple[int, int] | None:
+    """Return how deep below the root of all cgroups a cgroup is, and its id.
+
+    None for what is no cgroup of v2, and in a cgroup namespace, where that root is not seen.
+    """
+    mount_point = root()
+    if not mount_point:
+        return None
+    try:
+        top, real = os.path.realpath(mount_point), os.path.realpath(path)
+        above, of = os.stat(top), os.stat(real)  # noqa: PTH116
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return None
+    if above.st_ino != _ROOT_ID or above.st_dev != of.st_dev:
+        return None
+    level = 0 if real == top else real.removeprefix(top).count("/")
+    return level, of.st_ino
 
 
 def directories(top: str) -> Iterator[str]:

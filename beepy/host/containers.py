@@ -84,11 +84,11 @@ def pod(tree: Tree, name: str) -> str:
     namespace, slash, short = name.rpartition("/")
     known = runtimes.pods(tree.root)
     uids = [
-        found.uid
-        for found in known.pods
-        if found.name == short
-        and (not slash or found.namespace == namespace)
-        and found.uid in directories
+        pod.uid
+        for pod in known.pods
+        if pod.name == short
+        and (not slash or pod.namespace == namespace)
+        and pod.uid in directories
     ]
     if uids:
         return directories[_only(uids, where)]
@@ -96,7 +96,7 @@ def pod(tree: Tree, name: str) -> str:
     if known.unreadable:
         error.add_note(f"a UID works too: cannot read {_listed(known.unreadable)}")
     elif running := sorted(
-        f"{found.namespace}/{found.name}" for found in known.pods if found.uid in directories
+        f"{pod.namespace}/{pod.name}" for pod in known.pods if pod.uid in directories
     ):
         error.add_note(f"running: {_listed(running)}")
     raise error

@@ -123,11 +123,11 @@ def pins() -> Iterator[tuple[str, str, int]]:
         try:
             with os.scandir(directories.pop()) as entries:
                 # iterating over a directory that others fill need not end
-                found = sorted(itertools.islice(entries, budget), key=lambda entry: entry.path)
+                listed = sorted(itertools.islice(entries, budget), key=lambda entry: entry.path)
         except OSError:
             continue
-        budget -= len(found)
-        for entry in found:
+        budget -= len(listed)
+        for entry in listed:
             if entry.is_dir(follow_symlinks=False):
                 directories.append(entry.path)
             elif entry.is_file(follow_symlinks=False) and (pinned := _pinned(entry.path)):

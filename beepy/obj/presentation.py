@@ -1,7 +1,7 @@
 """How an image's format wants rows to look."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -28,7 +28,8 @@ class Presentation:
     with the largest values of the field ``sort`` ("": those with the smallest keys).
     ``not_in_json`` are fields that JSON leaves out. ``rest`` is the name of a field with what
     follows after the record's type, ``rest_length`` that of the field with its length ("": it
-    extends to the record's end).
+    extends to the record's end). ``targets`` are the names of the fields that the vocabulary adds,
+    by those of the fields beside which they are, where they are not the usual ones.
     """
 
     columns: Mapping[str, ColumnHint]
@@ -37,3 +38,4 @@ class Presentation:
     not_in_json: frozenset[str] = frozenset()
     rest: str = ""
     rest_length: str = ""
+    targets: Mapping[str, str] = field(default_factory=dict)

@@ -19,12 +19,13 @@ class RowOptions(NamedTuple):
     """The options of outputs that show more than rows.
 
     ``rows``: show the rows of counters, gauges and histograms instead of their totals. ``bounds``
-    are those of -b, ``values`` the fields of -k.
+    are those of -b, ``values`` the fields of -k, ``labels`` those of --labels.
     """
 
     rows: bool = False
     bounds: Mapping[Schema, Sequence[float]] = MappingProxyType({})
     values: Mapping[Schema, Field] = MappingProxyType({})
+    labels: Mapping[Schema, tuple[Field, ...]] = MappingProxyType({})
 
 
 DEFAULT: Final = RowOptions()

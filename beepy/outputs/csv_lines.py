@@ -37,9 +37,9 @@ class CsvLines:
 
     def open(self, decoders: Sequence[Decoder]) -> None:
         """Write the header."""
-        names = dict.fromkeys(field.name for decoder in decoders for field in decoder.fields)
+        names = dict.fromkeys(field.name for decoder in decoders for field in decoder.shown())
         for decoder in decoders:
-            own = {field.name: field for field in decoder.fields}
+            own = {field.name: field for field in decoder.shown()}
             view = decoder.view([own[name] for name in names if name in own], _converter, b"")
             rest = b"".join([b",%b" if name in own else b"," for name in names])
             self._lines[decoder.schema] = _MapLines(view, rest)

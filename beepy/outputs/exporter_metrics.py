@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 
 from beepy.errors import DecodeError
 from beepy.events.batch import Batch, Part
-from beepy.events.decoder import Memo
 from beepy.events.label_decoders import MachineNames, compiled
+from beepy.events.memo import Memo
 from beepy.obj.exporter import Buckets, MetricPlan
 from beepy.outputs.exposition import Histogram, head, histogram_samples, label_texts, samples
 from beepy.outputs.series import pieces
@@ -51,8 +51,8 @@ class Keys:
 
     def series(self, raw: bytes) -> Series | None:
         """Return the series of a key, None if it is left out. Raises DecodeError."""
-        found: Series | None = self._memo[raw]
-        return found
+        series: Series | None = self._memo[raw]
+        return series
 
     def _series(self, raw: bytes) -> Series | None:
         plan = self._plan
@@ -86,12 +86,12 @@ class TablePlan:
         self.plan = plan
         self._keys = Keys(plan, names)
         lines = len(plan.buckets.bounds) + 3 if plan.buckets else 1
-        self._limit = SeriesLimit(plan.name, self._keys.other, max_series, lines)
+        self.limit = SeriesLimit(plan.name, self._keys.other, max_series, lines)
 
     def page(self, batches: Iterable[Batch]) -> list[bytes]:
         """Return the lines of a snapshot, without series none. Raises DecodeError."""
         counts: dict[str, Counter[float]] = {}  # by labels and bucket
-        self._limit.clear()
+        self.limit.clear()
         for batch in batches:
             for key, value in _entries(batch, split=self.plan.percpu):
                 series = self._keys.series(key)
@@ -99,8 +99,8 @@ class TablePlan:
                     continue
                 labels = series.labels
                 if labels not in counts:
-                    if not self._limit.admit(labels):
-                        labels = self._limit.overflow_key()
+                    if not self.limit.admit(labels):
+                        labels = self.limit.overflow_key()
                     counts.setdefault(labels, Counter())
                 counts[labels][series.bucket] += value
         if not counts:
@@ -123,7 +123,7 @@ class EventsPlan:
     ) -> None:
         self.plan = plan
         self._keys = Keys(plan, names)
-        self._limit = SeriesLimit(plan.name, self._keys.other, max_series)
+        self.limit = SeriesLimit(plan.name, self._keys.other, max_series)
         self._size = sum([label.span for label in plan.labels])
         self._clock = clock
         self._flush_at = clock() + plan.flush_s
@@ -166,8 +166,8 @@ class EventsPlan:
                 continue
             labels = series.labels
             if labels not in self._counts:
-                if not self._limit.admit(labels):
-                    labels = self._limit.overflow_key()
+                if not self.limit.admit(labels):
+                    labels = self.limit.overflow_key()
                 self._counts.setdefault(labels, Counter())
             self._counts[labels][0] += count
 
@@ -178,7 +178,7 @@ class EventsPlan:
             with self._pending_lock:
                 self._pending.clear()
             self._counts.clear()
-            self._limit.clear()
+            self.limit.clear()
 
 
 def _entries(batch: Batch, *, split: bool) -> Iterator[tuple[bytes, int]]:

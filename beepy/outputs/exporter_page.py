@@ -10,6 +10,7 @@ from beepy.log import Log
 from beepy.outputs.exporter_metrics import EventsPlan, TablePlan
 from beepy.outputs.exposition import head, label_texts, samples
 from beepy.outputs.prometheus import Exporter
+from beepy.outputs.series_limit import SeriesLimit
 
 _log = Log(__name__)
 
@@ -48,6 +49,12 @@ class ExporterPage:
     def tables(self) -> tuple[Schema, ...]:
         """The tables that are read for a page."""
         return tuple(self._tables)
+
+    @property
+    def limits(self) -> list[SeriesLimit]:
+        """The bounds of all metrics."""
+        limits = [plan.limit for plans in self._events.values() for plan in plans]
+        return [*limits, *[plan.limit for plans in self._tables.values() for plan in plans]]
 
     def write(self, batch: Batch) -> None:
         """Count the records of a stream's batch; called by the stream's thread."""

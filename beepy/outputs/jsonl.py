@@ -43,10 +43,9 @@ class JsonLines:
     def open(self, decoders: Sequence[Decoder]) -> None:
         """Compile the format of each map's lines."""
         for decoder in decoders:
-            fields = decoder.fields
-            if presentation := decoder.schema.presentation:
-                skipped = presentation.not_in_json
-                fields = tuple([field for field in fields if field.name not in skipped])
+            presentation = decoder.schema.presentation
+            hidden = presentation.not_in_json if presentation else ()
+            fields = _by_struct(decoder.shown(hidden))
             view = decoder.view(fields, _converter, absent=b"null")
             lines = _MapLines(fields, view, {})
             lines.formats[()] = _line_format(decoder.schema.map, fields, ())
@@ -66,6 +65,19 @@ class JsonLines:
 
     def close(self) -> None:
         """Do nothing: each batch was written at once."""
+
+
+def _by_struct(fields: Sequence[Field]) -> tuple[Field, ...]:
+    """Return the fields with those of one struct together, at the place of its first one."""
+    ranks: dict[tuple[str, ...], int] = {}
+    for field in fields:
+        for depth in range(len(field.path)):
+            ranks.setdefault(field.path[: depth + 1], len(ranks))
+
+    def rank(field: Field) -> list[int]:
+        return [ranks[field.path[: depth + 1]] for depth in range(len(field.path))]
+
+    return tuple(sorted(fields, key=rank))
 
 
 def _line_format(map_name: str, fields: Sequence[Field], absent: tuple[int, ...]) -> bytes:

@@ -1,14 +1,15 @@
-"""Parse ``-b`` (bounds of a histogram's buckets) and ``-k`` (the field with a metric's value)."""
+"""Parse ``-b`` (bounds of buckets), ``-k`` (the field with a value) and ``--labels``."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple, TypeVar
 
+from beepy.events import named
 from beepy.events.batch import Schema
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
-from beepy.events.metrics import as_number
+from beepy.events.metrics import as_number, decide
 from beepy.events.selection import Option, field_of, maps_of_role
 from beepy.obj.spec import Role
 from beepy.text import safe
@@ -78,12 +79,14 @@ def parse_value_key(text: str) -> ValueKey:
     return ValueKey(option, parts[0] if len(parts) > 1 else "", parts[-1])
 
 
-def check(buckets: Iterable[str], value_keys: Iterable[str]) -> None:
-    """Raise UsageError for a -b or -k that no map could make right."""
+def check(buckets: Iterable[str], value_keys: Iterable[str], labels: Iterable[str] = ()) -> None:
+    """Raise UsageError for a -b, -k or --labels that no map could make right."""
     for text in buckets:
         parse_buckets(text)
     for text in value_keys:
         parse_value_key(text)
+    for text in labels:
+        _split_labels(text)
 
 
 def bounds_of(
@@ -110,6 +113,36 @@ def values_of(value_keys: Iterable[str], decoders: Sequence[Decoder]) -> dict[Sc
                 title = f"field '{safe(field_name)}' of {safe(schema.map)}"
                 raise option.refuse(f"{title} is not a number")
             _add(fields, option, schema, field)
+    return fields
+
+
+def _split_labels(text: str) -> tuple[Option, named.Words]:
+    option = Option("--labels", "--labels", text)
+    words = named.split(option, mark="=")
+    if not words.map:
+        raise option.refuse("expected MAP=FIELD,FIELD")
+    return option, words
+
+
+def labels_of(
+    labels: Iterable[str], decoders: Sequence[Decoder], values: Mapping[Schema, Field]
+) -> dict[Schema, tuple[Field, ...]]:
+    """Return the fields that --labels names, by map; ``values`` are the fields that -k names.
+
+    Raises UsageError, also for a map without a metric and for a field that is not a label.
+    """
+    metrics = {metric.schema: metric for metric in decide(decoders, values).accepted}
+    fields: dict[Schema, tuple[Field, ...]] = {}
+    for option, words in map(_split_labels, labels):
+        for decoder, groups in named.fields_of_maps(option, words, decoders):
+            metric = metrics.get(decoder.schema)
+            if metric is None:
+                why = f"map '{safe(decoder.schema.map)}' has no metric of which labels are chosen"
+                raise option.refuse(why)
+            chosen = tuple(dict.fromkeys(field for group in groups for field in group))
+            if wrong := [field for field in chosen if field not in metric.fields]:
+                raise option.refuse(f"field '{safe(wrong[0].name)}' is not a label of it")
+            _add(fields, option, decoder.schema, chosen)
     return fields
 
 

@@ -50,9 +50,9 @@ class Prometheus:
 
     ``read_tables`` reads tables now, in the thread of a scrape: the stream's thread may be waiting
     for a slow reader of the rows. ``bounds`` are those of -b, ``values`` the fields of -k,
-    ``max_series`` bounds each metric. ``stats`` are the counters of the run. If no map has a
-    metric, nothing is served and ``url`` is "", unless ``always``. ``exporter`` is given if an
-    image is of ebpf_exporter.
+    ``labels`` those of --labels, ``max_series`` bounds each metric. ``stats`` are the counters
+    of the run. If no map has a metric, nothing is served and ``url`` is "", unless ``always``.
+    ``exporter`` is given if an image is of ebpf_exporter.
 
     Write every batch, empty ones too: they carry the number of lost records. Maps of several images
     with one name share a metric; its label ``image`` distinguishes them.
@@ -66,6 +66,7 @@ class Prometheus:
         read_tables: Callable[[tuple[Schema, ...]], Iterable[Batch]],
         bounds: Mapping[Schema, Sequence[float]] = MappingProxyType({}),
         values: Mapping[Schema, Field] = MappingProxyType({}),
+        labels: Mapping[Schema, tuple[Field, ...]] = MappingProxyType({}),
         stats: RunStats,
         always: bool = True,
         max_series: int = MAX_SERIES,
@@ -75,6 +76,7 @@ class Prometheus:
         self._read_tables = read_tables
         self._bounds = bounds
         self._values = values
+        self._labels = labels
         self._stats = stats
         self._always = always
         self._max_series = max_series
@@ -97,7 +99,7 @@ class Prometheus:
         """
         from beepy.outputs.metrics_server import MetricsServer  # noqa: PLC0415 - not where no map has a metric
 
-        metrics = decide(decoders, self._values)
+        metrics = decide(decoders, self._values, self._labels)
         for warning in metrics.warnings:
             _log.warning("%s", warning)
         self._streams = {
@@ -169,8 +171,15 @@ class Prometheus:
             from beepy.outputs.self_metrics import SelfMetrics  # noqa: PLC0415 - see above
 
             counts = [stream.counts for stream in self._streams.values()]
-            self._self_page = SelfMetrics(counts, self._stats).page
+            self._self_page = SelfMetrics(counts, self._stats, self._overflowed).page
         return self._self_page()
+
+    def _overflowed(self) -> dict[str, None]:
+        """Return the names of the metrics that had more series than they may have."""
+        limits = [stream.metric.limit for stream in self._streams.values() if stream.metric]
+        limits += [table.limit for table in self._tables.values()]
+        limits += self._exporter_page.limits if self._exporter_page else []
+        return dict.fromkeys(limit.name for limit in limits if limit.overflowed)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -178,12 +187,14 @@ class Prometheus:
 
     def _add(self, metric: Metric, image: str) -> None:
         """Add a map's metric; ``image`` is the value of its label of that name, or ""."""
-        name, role, decoder, value = metric
+        name, role, decoder, value, chosen = metric
         schema = metric.schema
         labels = MetricLabels(decoder, metric.fields, image, metric.reserved)
         if not schema.is_stream:
             assert value is not None
-            self._tables[schema] = TableMetric(name, decoder, labels, value, self._max_series)
+            self._tables[schema] = TableMetric(
+                name, decoder, labels, value, self._max_series, aggregated=chosen is not None
+            )
             return
         event_metric = EventMetric(
             name,

@@ -1,6 +1,6 @@
 """The metrics ``beepy_*`` and ``process_*`` of the run itself, rendered by prometheus_client."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -17,9 +17,14 @@ _LABELS = ("image", "map")
 class SelfMetrics:
     """A registry that holds only these metrics: other libraries' metrics are not on the page."""
 
-    def __init__(self, streams: Sequence[StreamCounts], stats: RunStats) -> None:
+    def __init__(
+        self,
+        streams: Sequence[StreamCounts],
+        stats: RunStats,
+        overflowed: Callable[[], Iterable[str]],
+    ) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_RunCollector(streams, stats))
+        self._registry.register(_RunCollector(streams, stats, overflowed))
         ProcessCollector(registry=self._registry)
 
     def page(self) -> bytes:
@@ -28,7 +33,13 @@ class SelfMetrics:
 
 
 class _RunCollector(Collector):
-    def __init__(self, streams: Sequence[StreamCounts], stats: RunStats) -> None:
+    def __init__(
+        self,
+        streams: Sequence[StreamCounts],
+        stats: RunStats,
+        overflowed: Callable[[], Iterable[str]],
+    ) -> None:
+        self._overflowed = overflowed
         self._streams = streams
         self._stats = stats
 
@@ -73,6 +84,12 @@ class _RunCollector(Collector):
             for names in self._stats.skipped_programs:
                 skipped.add_metric([safe(name) for name in names], 1)
             yield skipped
+        if metrics := [*self._overflowed()]:
+            text = "Metrics with too many series: the rest count as 'other'."
+            overflowed = GaugeMetricFamily("beepy_metric_overflowed", text, labels=("metric",))
+            for metric in metrics:
+                overflowed.add_metric([metric], 1)
+            yield overflowed
         yield from self._cost()
 
     def _other_losses(self) -> dict[tuple[str, str], int | None]:

@@ -104,7 +104,7 @@ class EventMetric:
         self._bounds = tuple(bounds)
         # A histogram's series has a line for each bucket, +Inf, _sum and _count.
         lines = len(self._bounds) + 3 if role is Role.HIST else 1
-        self._limit = SeriesLimit(name, labels.other, max_series, lines)
+        self.limit = SeriesLimit(name, labels.other, max_series, lines)
         # Two locks: a scrape decodes under ``_series_lock``, and the stream's thread, which takes
         # ``_pending_lock`` for each batch, waits for that only when too many records are pending.
         self._pending_lock = threading.Lock()
@@ -151,17 +151,17 @@ class EventMetric:
 
     def _count(self, labels: list[str], counts: list[int]) -> None:
         series = self._numbers
-        for key, count in zip(self._limit.keys(labels), counts, strict=True):
+        for key, count in zip(self.limit.keys(labels), counts, strict=True):
             series[key] = series.get(key, 0) + count
 
     def _set(self, labels: list[str], values: list[Value]) -> None:
         series = self._numbers
-        for key, value in zip(self._limit.keys(labels), values, strict=True):
+        for key, value in zip(self.limit.keys(labels), values, strict=True):
             series[key] = _number(value)
 
     def _observe(self, labels: list[str], counts: list[int], values: list[Value]) -> None:
         series = self._histograms
-        for key, count, value in zip(self._limit.keys(labels), counts, values, strict=True):
+        for key, count, value in zip(self.limit.keys(labels), counts, values, strict=True):
             histogram = series.get(key)
             if histogram is None:
                 histogram = series[key] = Histogram(len(self._bounds))
@@ -172,18 +172,27 @@ class TableMetric:
     """A metric with a series for each entry of a table, as the last snapshot has them.
 
     Values of entries with equal labels are summed, and so are those of entries beyond
-    ``max_series``. An entry that has a series keeps it before new entries get one.
+    ``max_series``. An entry that has a series keeps it before new entries get one. ``aggregated``:
+    many entries have equal labels, as not all fields of the key are labels.
     """
 
     def __init__(
-        self, name: str, decoder: Decoder, labels: MetricLabels, value: Field, max_series: int
+        self,
+        name: str,
+        decoder: Decoder,
+        labels: MetricLabels,
+        value: Field,
+        max_series: int,
+        *,
+        aggregated: bool = False,
     ) -> None:
         self.name = name
         self._decoder = decoder
         self._labels = labels
         self._value = value
-        self._limit = SeriesLimit(name, labels.other, max_series)
+        self.limit = SeriesLimit(name, labels.other, max_series)
         self._chunk = records_per_batch(decoder.size)
+        self._aggregated = aggregated
         # Where each CPU has its row, several rows have one key: they are identified by their
         # labels.
         self._has_cpu_rows = any(field.part == CPU for field in decoder.fields)
@@ -206,9 +215,9 @@ class TableMetric:
             for entry in entries
             if entry in self._labels_of
         }
-        self._limit.clear()
+        self.limit.clear()
         for labels in labels_of.values():
-            self._limit.admit(labels)
+            self.limit.admit(labels)
         series: dict[str, float] = {}
         for batch, entries in keyed_batches:
             labels_of |= self._admit([entry for entry in entries if entry not in labels_of])
@@ -216,7 +225,7 @@ class TableMetric:
             for entry, value in zip(entries, values, strict=True):
                 key = labels_of.get(entry)
                 if key is None:
-                    key = self._limit.overflow_key()
+                    key = self.limit.overflow_key()
                 series[key] = series.get(key, 0) + _number(value)
         self._labels_of = labels_of
         return series
@@ -224,14 +233,18 @@ class TableMetric:
     def _admit(self, entries: Sequence[_Entry]) -> dict[_Entry, str]:
         """Return the labels of the new entries that get a series.
 
-        Labels are decoded a chunk at a time until the limit is reached, and no further.
+        Labels are decoded a chunk at a time until the limit is reached, and no further, unless
+        later entries may have the labels of an earlier one.
         """
         admitted: dict[_Entry, str] = {}
         rest = iter(entries)
-        while chunk := list(islice(rest, min(self._limit.series_left, self._chunk))):
+        while chunk := list(islice(rest, self._next_chunk())):
             pairs = zip(chunk, self._decode_labels(chunk), strict=True)
-            admitted |= {entry: labels for entry, labels in pairs if self._limit.admit(labels)}
+            admitted |= {entry: labels for entry, labels in pairs if self.limit.admit(labels)}
         return admitted
+
+    def _next_chunk(self) -> int:
+        return self._chunk if self._aggregated else min(self.limit.series_left, self._chunk)
 
     def _entries(self, batch: Batch) -> Sequence[_Entry]:
         """Return what identifies each row."""

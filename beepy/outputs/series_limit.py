@@ -14,15 +14,15 @@ class SeriesLimit:
     """Bounds the number of a metric's series; the rest share one series with the labels ``other``.
 
     The page repeats labels, which may be long, on each of the ``lines`` of a series: their total
-    length is bounded too.
+    length is bounded too. ``overflowed``: there were more series since the run began.
     """
 
     def __init__(self, name: str, other: str, max_series: int, lines: int = 1) -> None:
-        self._name = name
+        self.name = name
         self._overflow_key = other
         self._max_series = max_series
         self._max_text = _MAX_TEXT // lines
-        self._warned = False
+        self.overflowed = False
         self.clear()
 
     def clear(self) -> None:
@@ -49,11 +49,11 @@ class SeriesLimit:
 
     def overflow_key(self) -> str:
         """Return the key of the series that the rest share; warn the first time."""
-        if not self._warned:
-            self._warned = True
+        if not self.overflowed:
+            self.overflowed = True
             bounds = (
                 f"more than {self._max_series} series, "
                 f"or than {_MAX_TEXT >> 20} MiB of labels on all its lines"
             )
-            _log.warning("metric %s: %s: what exceeds them counts as 'other'", self._name, bounds)
+            _log.warning("metric %s: %s: what exceeds them counts as 'other'", self.name, bounds)
         return self._overflow_key

@@ -123,7 +123,7 @@ class Points:
     @cached_property
     def _perf_events(self) -> dict[int, list[tuple[str, int]]]:
         """Where programs are attached through perf events, with the process that holds these."""
-        found: dict[int, list[tuple[str, int]]] = {}
+        places: dict[int, list[tuple[str, int]]] = {}
         for pid, number in self._holders.perf_events():
             try:
                 event, name = objects.of_perf_event(pid, number)
@@ -131,8 +131,8 @@ class Points:
                 continue
             offset = f"+{event.probe_offset:#x}" if event.fd_type > TaskFdType.TRACEPOINT else ""
             text = f"{lower_name(TaskFdType, event.fd_type)} {name}{offset}"
-            found.setdefault(event.prog_id, []).append((text, pid))
-        return found
+            places.setdefault(event.prog_id, []).append((text, pid))
+        return places
 
 
 def _of_perf_event(event: LinkInfoPerfEvent, name: str) -> str:

@@ -13,7 +13,7 @@
 r6 to r9 and the stack are free at the entry of a program, r2 to r5 have no value.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from beepy.obj.insn import (
@@ -46,10 +46,17 @@ from beepy.uapi import HELPERS
 _JEQ: Final = 0x10
 _JNE: Final = 0x50
 _RSH: Final = 0x70
+_XOR: Final = 0xA0
 _KEY: Final = -8  # of the stack: an id
 _NAME: Final = -16  # of the stack: a name
 _NAME_SIZE: Final = 16  # TASK_COMM_LEN
-_CGROUP_CHECK: Final = 5  # slots of the check of one cgroup
+
+
+class Ancestor(NamedTuple):
+    """A cgroup: its depth below the root of all cgroups, which has 0, and its id."""
+
+    level: int
+    id: int
 
 
 class Choice(NamedTuple):
@@ -57,7 +64,8 @@ class Choice(NamedTuple):
 
     One pid, uid or name is in the code. ``pids``, ``uids`` and ``names`` that are the name of a map
     have several, as its keys. ``cgroups`` is an array of cgroups with ``cgroup_count`` of them: a
-    process may be in a cgroup below them.
+    process may be in a cgroup below them. ``ancestors`` are cgroups as well, for programs that may
+    sleep: the kernel gives those no such array.
     """
 
     pids: int | str | None = None
@@ -65,6 +73,7 @@ class Choice(NamedTuple):
     names: bytes | str | None = None
     cgroups: str = ""
     cgroup_count: int = 0
+    ancestors: tuple[Ancestor, ...] = ()
 
 
 class _Step(NamedTuple):
@@ -109,19 +118,34 @@ def _checks(choice: Choice) -> Iterator[_Step]:
     if choice.names is not None:
         yield from _name(choice.names)
     if choice.cgroups:
-        yield from _cgroups(choice.cgroups, choice.cgroup_count)
+        indexes = range(choice.cgroup_count)
+        yield from _in_one([_is_under(choice.cgroups, index) for index in indexes], 1)
+    if choice.ancestors:
+        yield from _in_one([_is_below(ancestor) for ancestor in choice.ancestors], 0)
 
 
-def _cgroups(array: str, count: int) -> Iterator[_Step]:
-    for index in range(count):
-        yield from _load_map(1, array)
-        yield _Step(Insn(MOV64_IMM, 2, 0, 0, index))
-        yield _call("current_task_under_cgroup")
-        if index < count - 1:  # one is enough
-            behind_all = _CGROUP_CHECK * (count - 1 - index)
-            yield _Step(Insn(JMP | _JEQ, 0, 0, behind_all, 1))
+def _in_one(checks: Sequence[Sequence[_Step]], equal: int) -> Iterator[_Step]:
+    """Skip unless one of the checks leaves ``equal`` in r0."""
+    for index, check in enumerate(checks):
+        yield from check
+        if rest := sum(len(other) + 1 for other in checks[index + 1 :]):
+            yield _Step(Insn(JMP | _JEQ, 0, 0, rest, equal))
         else:
-            yield _Step(Insn(JMP | _JNE, 0, 0, 0, 1), skips=True)
+            yield _Step(Insn(JMP | _JNE, 0, 0, 0, equal), skips=True)
+
+
+def _is_under(array: str, index: int) -> Sequence[_Step]:
+    move = _Step(Insn(MOV64_IMM, 2, 0, 0, index))
+    return [*_load_map(1, array), move, _call("current_task_under_cgroup")]
+
+
+def _is_below(ancestor: Ancestor) -> Sequence[_Step]:
+    return [
+        _Step(Insn(MOV64_IMM, 1, 0, 0, ancestor.level)),
+        _call("get_current_ancestor_cgroup_id"),  # 0: the process is not that deep
+        *_load_number(1, ancestor.id),
+        _Step(Insn(ALU64 | _XOR | X, 0, 1)),
+    ]
 
 
 def _id(chosen: int | str) -> Iterator[_Step]:
@@ -135,19 +159,19 @@ def _id(chosen: int | str) -> Iterator[_Step]:
 
 
 def _name(chosen: bytes | str) -> Iterator[_Step]:
+    for at in (0, 8):  # some kernels (v6.1) write nothing behind the end of a name
+        yield _Step(Insn(ST | MEM | DW, FRAME, 0, _NAME + at))
     yield from _address(1, _NAME)
     yield _Step(Insn(MOV64_IMM, 2, 0, 0, _NAME_SIZE))
-    yield _call("get_current_comm")  # padded with zeros
+    yield _call("get_current_comm")
     if isinstance(chosen, str):
         yield from _lookup(chosen, _NAME)
         yield _Step(Insn(JMP | _JEQ, 0), skips=True)
         return
     padded = chosen.ljust(_NAME_SIZE, b"\0")
     for at in (0, 8):
-        low, high = (int.from_bytes(padded[at + i : at + i + 4], "little") for i in (0, 4))
         yield _Step(Insn(LDX | MEM | DW, 0, FRAME, _NAME + at))
-        yield _Step(Insn(LD_IMM64, 1, 0, 0, s32(low)))
-        yield _Step(Insn(0, 0, 0, 0, s32(high)))
+        yield from _load_number(1, int.from_bytes(padded[at : at + 8], "little"))
         yield _Step(Insn(JMP | _JNE | X, 0, 1), skips=True)
 
 
@@ -184,6 +208,11 @@ def _address(register: int, offset: int) -> Iterator[_Step]:
 def _load_map(register: int, name: str) -> Iterator[_Step]:
     yield _Step(Insn(LD_IMM64, register, PSEUDO_MAP_FD), map=name)
     yield _Step(Insn(0))
+
+
+def _load_number(register: int, number: int) -> Iterator[_Step]:
+    yield _Step(Insn(LD_IMM64, register, 0, 0, s32(number & 0xFFFFFFFF)))
+    yield _Step(Insn(0, 0, 0, 0, s32(number >> 32)))
 
 
 def _call(helper: str) -> _Step:

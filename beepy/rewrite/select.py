@@ -5,11 +5,13 @@ from fnmatch import fnmatchcase
 from typing import Final, NamedTuple, TypeVar
 
 from beepy import sections
+from beepy.errors import RewriteError
 from beepy.obj.spec import CollectionSpec, MapSpec, ProgramSpec
 from beepy.rewrite import edit
 from beepy.rewrite.edit import Code, ReachedBy
-from beepy.rewrite.prologue import Choice, entry, entry_with_note, returning
-from beepy.uapi import MapType
+from beepy.rewrite.prologue import Ancestor, Choice, entry, entry_with_note, returning
+from beepy.text import safe
+from beepy.uapi import MapType, ProgFlag
 
 PIDS: Final = ".beepy.pids"
 UIDS: Final = ".beepy.uids"
@@ -30,13 +32,15 @@ class Selection(NamedTuple):
     """Which processes events may come from: one of each kind that is not empty.
 
     ``pids`` are those of the first PID namespace, ``uids`` of the first user namespace, ``names``
-    what processes call themselves (comm), ``cgroups`` directories of cgroup v2.
+    what processes call themselves (comm), ``cgroups`` directories of cgroup v2, ``ancestors`` what
+    these are to the kernel, empty if that is not known.
     """
 
     pids: tuple[int, ...] = ()
     uids: tuple[int, ...] = ()
     names: tuple[bytes, ...] = ()
     cgroups: tuple[str, ...] = ()
+    ancestors: tuple[Ancestor, ...] = ()
 
 
 def apply(spec: CollectionSpec, selection: Selection, programs: Collection[str]) -> CollectionSpec:
@@ -44,16 +48,11 @@ def apply(spec: CollectionSpec, selection: Selection, programs: Collection[str])
 
     Whoever loads it fills these maps (``contents``). Raises RewriteError.
     """
-    choice = Choice(
-        pids=_one(selection.pids, PIDS),
-        uids=_one(selection.uids, UIDS),
-        names=_one(selection.names, NAMES),
-        cgroups=CGROUPS if selection.cgroups else "",
-        cgroup_count=len(selection.cgroups),
-    )
     pair = _pair(spec, programs) if selection.names else frozenset()
     changed = [
-        _changed(program, _code(program, choice, pair)) if program.name in programs else program
+        _changed(program, _code(program, _choice(program, selection), pair))
+        if program.name in programs
+        else program
         for program in spec.programs
     ]
     maps = (*spec.maps, *_maps(selection, has_notes=bool(pair)))
@@ -67,6 +66,23 @@ def contents(selection: Selection) -> Iterator[tuple[str, list[bytes]]]:
             yield name, [number.to_bytes(size, "little") for number in numbers]
     if len(selection.names) > 1:
         yield NAMES, [name.ljust(MAX_NAME + 1, b"\0") for name in selection.names]
+
+
+def _choice(program: ProgramSpec, selection: Selection) -> Choice:
+    choice = Choice(
+        pids=_one(selection.pids, PIDS),
+        uids=_one(selection.uids, UIDS),
+        names=_one(selection.names, NAMES),
+    )
+    hook = sections.find(program.section)
+    if not selection.cgroups:
+        return choice
+    if not (hook and hook.flags & ProgFlag.SLEEPABLE):
+        return choice._replace(cgroups=CGROUPS, cgroup_count=len(selection.cgroups))
+    if not selection.ancestors:
+        where = f"program '{safe(program.name)}' may sleep"
+        raise RewriteError(f"{where}: the cgroup's depth is not known in a cgroup namespace")
+    return choice._replace(ancestors=selection.ancestors)
 
 
 def _one(values: tuple[_Value, ...], several: str) -> _Value | str | None:

@@ -10,20 +10,15 @@ import ctypes
 import errno
 import os
 import struct
-from contextlib import suppress
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from beepy import uapi
-from beepy.errors import KernelError, errno_text
-from beepy.log import Log
+from beepy.sys import call
 from beepy.sys.fd import Fd
 from beepy.uapi import Cmd
 
 if TYPE_CHECKING:
     from beepy import uapi_objects  # for `beepy ps`
-
-_log = Log(__name__)
 
 _NAME_CHARACTERS: Final = frozenset(
     b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_."
@@ -47,112 +42,22 @@ def object_name(name: str) -> bytes:
     return bytes([byte if byte in _NAME_CHARACTERS else ord("_") for byte in raw])
 
 
-@cache
-def _libc() -> ctypes.CDLL:
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.syscall.argtypes = [ctypes.c_long] * 7
-    libc.syscall.restype = ctypes.c_long
-    return libc
-
-
-@cache
-def _numbers() -> uapi.SyscallNumbers:
-    machine = os.uname().machine
-    try:
-        return uapi.SYSCALL_NUMBERS[machine]
-    except KeyError:
-        raise KernelError(
-            f"system calls: machine {machine}: not supported by beepy", errno.ENOSYS
-        ) from None
-
-
-def _syscall(number: int, *arguments: int) -> int:
-    """Return the result of a system call, or its negated errno."""
-    call = _libc().syscall
-    padded = arguments + (0,) * (6 - len(arguments))  # always six: the prototype has no varargs
-    while True:
-        result: int = call(number, *padded)
-        if result >= 0:
-            return result
-        error = ctypes.get_errno()
-        if error != errno.EINTR:
-            return -error
-
-
-def _check(result: int, call: str, where: str, *accepted: int) -> int:
-    """Log a call. Raises KernelError for an errno that is not in ``accepted``."""
-    if result >= 0:
-        _log.debug("%s: %s = %d", call, where, result)
-    else:
-        _log.debug("%s: %s = -1 %s", call, where, errno_text(-result))
-        if -result not in accepted:
-            raise KernelError.of(where, -result)
-    return result
-
-
 def _bpf(command: Cmd, attr: ctypes.Structure, where: str, *accepted: int) -> int:
-    result = _syscall(_numbers().bpf, command, ctypes.addressof(attr), ctypes.sizeof(attr))
-    return _check(result, command.name, where, *accepted)
-
-
-def _open(call: str, where: str, accepted: int, number: int, *arguments: int) -> Fd | None:
-    """Make a system call that returns a new descriptor; return None if its errno is ``accepted``.
-
-    An exception that a signal handler raises as the call returns (KeyboardInterrupt) does not lose
-    the descriptor: ctypes has put it into ``results`` by then, before Python runs on.
-    """
-    results: list[int] = []
-    function = _libc()["syscall"]  # not the cached one: each call has its own place for the result
-    function.argtypes, function.restype = [ctypes.c_long] * 7, results.append
-    six = arguments + (0,) * (6 - len(arguments))
-    try:
-        function(number, *six)
-        while results[-1] < 0 and ctypes.get_errno() == errno.EINTR:
-            function(number, *six)
-        result = results[-1] if results[-1] >= 0 else -ctypes.get_errno()
-        result = _check(result, call, where, accepted)
-        return _take_fd(result) if result >= 0 else None
-    except BaseException:
-        for descriptor in results:
-            if descriptor >= 0:
-                with suppress(OSError):  # _take_fd may have closed it
-                    os.close(descriptor)
-        raise
-
-
-def _open_new(call: str, where: str, number: int, *arguments: int) -> Fd:
-    fd = _open(call, where, 0, number, *arguments)
-    assert fd, "no errno is accepted"
-    return fd
+    result = call.invoke(call.numbers().bpf, command, ctypes.addressof(attr), ctypes.sizeof(attr))
+    return call.check(result, command.name, where, *accepted)
 
 
 def _bpf_open(
     command: Cmd, attr: ctypes.Structure, where: str, accepted: int = errno.ENOENT
 ) -> Fd | None:
     address, size = ctypes.addressof(attr), ctypes.sizeof(attr)
-    return _open(command.name, where, accepted, _numbers().bpf, command, address, size)
+    return call.open_fd(command.name, where, accepted, call.numbers().bpf, command, address, size)
 
 
 def _bpf_open_new(command: Cmd, attr: ctypes.Structure, where: str) -> Fd:
     fd = _bpf_open(command, attr, where, 0)
     assert fd, "no errno is accepted"
     return fd
-
-
-def _take_fd(number: int) -> Fd:
-    """Return the owner of a new descriptor, moved above 2 if it is 0, 1 or 2.
-
-    0 means "none" in many structs, and all three are the standard streams, even where one is
-    closed.
-    """
-    import fcntl  # noqa: PLC0415 - only on Unix
-
-    if number > 2:
-        return Fd(number)
-    try:
-        return Fd(fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3))
-    finally:
-        os.close(number)
 
 
 def map_create(attr: uapi.MapCreate, where: str) -> Fd:
@@ -315,9 +220,9 @@ def link_create(attr: ctypes.Structure, where: str) -> Fd:
 def perf_event_open(attr: uapi.PerfEventAttr, where: str, *, pid: int = -1, cpu: int = 0) -> Fd:
     """Open a perf event without a group; ``pid`` -1 is every process."""
     attr.size = ctypes.sizeof(attr)
-    number, flags = _numbers().perf_event_open, uapi.PERF_FLAG_FD_CLOEXEC
+    number, flags = call.numbers().perf_event_open, uapi.PERF_FLAG_FD_CLOEXEC
     address = ctypes.addressof(attr)
-    return _open_new("perf_event_open", where, number, address, pid, cpu, -1, flags)
+    return call.open_new("perf_event_open", where, number, address, pid, cpu, -1, flags)
 
 
 def perf_event_ioctl(event: Fd, request: int, argument: int, where: str) -> None:
@@ -328,7 +233,7 @@ def perf_event_ioctl(event: Fd, request: int, argument: int, where: str) -> None
         result = fcntl.ioctl(event.fileno(), request, argument)
     except OSError as error:
         result = -(error.errno or errno.EIO)
-    _check(result, f"ioctl {request:#x}", where)
+    call.check(result, f"ioctl {request:#x}", where)
 
 
 def map_memory(fd: Fd, address: int, length: int, where: str) -> int:
@@ -337,7 +242,7 @@ def map_memory(fd: Fd, address: int, length: int, where: str) -> int:
     ``address`` is where to map it (0: anywhere), ``length`` is in bytes. Raises KernelError: EEXIST
     if other memory is mapped there. The caller unmaps it with ``unmap_memory``.
     """
-    libc = _libc()
+    libc = call.libc()
     libc.mmap.restype = ctypes.c_void_p
     protection = uapi.PROT_READ | uapi.PROT_WRITE
     flags = uapi.MAP_SHARED | (uapi.MAP_FIXED_NOREPLACE if address else 0)
@@ -350,13 +255,13 @@ def map_memory(fd: Fd, address: int, length: int, where: str) -> int:
         ctypes.c_long(0),
     )
     mapped = libc.mmap(*arguments) or 0
-    _check(-ctypes.get_errno() if mapped == ctypes.c_void_p(-1).value else 0, "mmap", where)
+    call.check(-ctypes.get_errno() if mapped == ctypes.c_void_p(-1).value else 0, "mmap", where)
     return int(mapped)
 
 
 def unmap_memory(address: int, length: int) -> None:
     """Unmap what ``map_memory`` mapped."""
-    _libc().munmap(ctypes.c_void_p(address), ctypes.c_size_t(length))
+    call.libc().munmap(ctypes.c_void_p(address), ctypes.c_size_t(length))
 
 
 def mount_detached(fs_type: str, where: str, *, writable: bool = False) -> Fd:
@@ -366,27 +271,27 @@ def mount_detached(fs_type: str, where: str, *, writable: bool = False) -> Fd:
     calls.
     """
     name = fs_type.encode() + b"\0"
-    numbers = _numbers()
-    with _open_new("fsopen", where, numbers.fsopen, ptr(name), uapi.FSOPEN_CLOEXEC) as context:
-        result = _syscall(numbers.fsconfig, context.fileno(), uapi.FSCONFIG_CMD_CREATE)
-        _check(result, "fsconfig", where)
+    numbers = call.numbers()
+    with call.open_new("fsopen", where, numbers.fsopen, ptr(name), uapi.FSOPEN_CLOEXEC) as context:
+        result = call.invoke(numbers.fsconfig, context.fileno(), uapi.FSCONFIG_CMD_CREATE)
+        call.check(result, "fsconfig", where)
         flags, attributes = uapi.FSMOUNT_CLOEXEC, 0 if writable else uapi.MOUNT_ATTR_RDONLY
         arguments = context.fileno(), flags, attributes
-        return _open_new("fsmount", where, numbers.fsmount, *arguments)
+        return call.open_new("fsmount", where, numbers.fsmount, *arguments)
 
 
 def mount(fs_type: str, path: str, where: str) -> None:
     """Mount a file system at ``path``."""
-    libc = _libc()
+    libc = call.libc()
     name = fs_type.encode()
     result = libc.mount(name, os.fsencode(path), name, ctypes.c_ulong(0), None)
-    _check(result if result >= 0 else -ctypes.get_errno(), "mount", where)
+    call.check(result if result >= 0 else -ctypes.get_errno(), "mount", where)
 
 
 def setns(namespace: Fd, kind: int, where: str) -> None:
     """Move this thread into ``namespace``; ``kind`` is its CLONE_NEW* flag."""
-    result = _libc().setns(namespace.fileno(), kind)
-    _check(result if result >= 0 else -ctypes.get_errno(), "setns", where)
+    result = call.libc().setns(namespace.fileno(), kind)
+    call.check(result if result >= 0 else -ctypes.get_errno(), "setns", where)
 
 
 def open_by_handle(mount: Fd, kind: int, handle: bytes, where: str) -> Fd | None:
@@ -396,30 +301,32 @@ def open_by_handle(mount: Fd, kind: int, handle: bytes, where: str) -> Fd | None
     """
     record = struct.pack("<Ii", len(handle), kind) + handle
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-    result = _libc().open_by_handle_at(mount.fileno(), record, flags)
+    result = call.libc().open_by_handle_at(mount.fileno(), record, flags)
     number = result if result >= 0 else -ctypes.get_errno()
-    number = _check(number, "open_by_handle_at", where, errno.ESTALE, errno.ENOENT)
-    return _take_fd(number) if number >= 0 else None
+    number = call.check(number, "open_by_handle_at", where, errno.ESTALE, errno.ENOENT)
+    return call.take_fd(number) if number >= 0 else None
 
 
 def inotify(where: str) -> Fd:
     """Return a new inotify descriptor, which does not block."""
-    number = _libc().inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-    return _take_fd(_check(number if number >= 0 else -ctypes.get_errno(), "inotify_init1", where))
+    number = call.libc().inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    return call.take_fd(
+        call.check(number if number >= 0 else -ctypes.get_errno(), "inotify_init1", where)
+    )
 
 
 def inotify_add_watch(fd: Fd, directory: str, where: str) -> None:
     """Watch which files are created in a directory and removed from it."""
     flags = uapi.IN_CREATE | uapi.IN_DELETE | uapi.IN_ONLYDIR
-    result = _libc().inotify_add_watch(fd.fileno(), os.fsencode(directory), flags)
-    _check(result if result >= 0 else -ctypes.get_errno(), "inotify_add_watch", where)
+    result = call.libc().inotify_add_watch(fd.fileno(), os.fsencode(directory), flags)
+    call.check(result if result >= 0 else -ctypes.get_errno(), "inotify_add_watch", where)
 
 
 def pidfd_open(pid: int, where: str) -> Fd:
     """Return a descriptor of the process ``pid`` (v5.3)."""
-    return _open_new("pidfd_open", where, _numbers().pidfd_open, pid)
+    return call.open_new("pidfd_open", where, call.numbers().pidfd_open, pid)
 
 
 def pidfd_getfd(process: Fd, number: int, where: str) -> Fd:
     """Return a duplicate of the descriptor ``number`` of another process (v5.6)."""
-    return _open_new("pidfd_getfd", where, _numbers().pidfd_getfd, process.fileno(), number)
+    return call.open_new("pidfd_getfd", where, call.numbers().pidfd_getfd, process.fileno(), number)

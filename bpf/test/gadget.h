@@ -11,7 +11,7 @@
 #define SAYS(what) const void *gadget_##what __attribute__((unused))
 
 typedef u32 gadget_pid, gadget_tid, gadget_uid, gadget_gid, gadget_errno, gadget_signal;
-typedef u32 gadget_file_flags, gadget_file_mode, gadget_histogram_slot__u32;
+typedef u32 gadget_file_flags, gadget_file_mode, gadget_histogram_slot__u32, gadget_kernel_stack;
 typedef u64 gadget_timestamp, gadget_syscall, gadget_bytes, gadget_duration, gadget_mntns_id;
 typedef char gadget_comm;
 

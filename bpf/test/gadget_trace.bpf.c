@@ -24,6 +24,7 @@ struct event {
 	enum kind kind_raw;
 	enum how_set how_raw;
 	u32 __key;
+	gadget_kernel_stack stack_raw;
 	u32 rest_len;
 };
 
@@ -49,6 +50,13 @@ struct {
 	__uint(value_size, 64);
 	__uint(max_entries, 0);
 } ig_build_id SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_STACK_TRACE);
+	__uint(max_entries, 1024);
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, 127 * sizeof(u64));
+} ig_kstack SEC(".maps");
 
 SAYS(map_tracer_events);
 SAYS(tracer_calls___events___event);
@@ -92,6 +100,7 @@ int enter(struct trace_event_raw_sys_enter *ctx)
 	event->mode_raw = 0644;
 	event->kind_raw = accept;
 	event->how_raw = FAST | CHEAP;
+	event->stack_raw = bpf_get_stackid(ctx, &ig_kstack, 0);
 	event->rest_len = verbose ? 3 : 0;
 	__builtin_memcpy(record.rest, "abcdefg", 8);
 	if (bpf_ringbuf_output(&events, &record, sizeof(record), 0) &&

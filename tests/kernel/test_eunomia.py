@@ -74,7 +74,7 @@ def test_parameters(
     assert [(row["number"], row["comm"]) for row in rows(done, "events")] == [(number, ONLY)]
 
 
-def test_ours_win(beepy: Beepy, package: str, named: str) -> None:
+def test_options_of_run_come_before_parameters(beepy: Beepy, package: str, named: str) -> None:
     """``--count`` is how many rows are shown, and not the package's parameter."""
     with beepy.start("-v", "run", package, "--count", "1", "-o", "json") as running:
         running.until_attached()

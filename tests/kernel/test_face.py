@@ -228,7 +228,8 @@ def test_ctrl_c_at_the_prompt(tmp_path: Path) -> None:
     with exits():
         for _ in range(3):
             prompt.type(
-                "for event in beepy.run('exitsnoop'): print('ended', event.pid, event.comm)\n\n"
+                # one write for a line: Ctrl-C may come between two
+                "for event in beepy.run('exitsnoop'): print('ended' f' {event.pid}\\n', end='')\n\n"
             )
             prompt.until("ended ")
             numbers = held(prompt.pid)

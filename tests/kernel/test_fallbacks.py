@@ -172,13 +172,13 @@ import errno
 from beepy import uapi
 from beepy.collection import fallbacks
 from beepy.errors import KernelError
-from beepy.sys import syscall
+from beepy.sys import call
 from beepy.obj.parse import parse
 from tests.kernel.test_fallbacks import _object
 from tests.support.seccomp import refuse
 
 spec = parse(_object(), "typed")
-refuse(syscall._numbers().bpf, errno.EPERM, first_argument=uapi.Cmd.BTF_LOAD)
+refuse(call.numbers().bpf, errno.EPERM, first_argument=uapi.Cmd.BTF_LOAD)
 try:
     fallbacks.load_types(spec)
 except KernelError as error:
@@ -194,13 +194,13 @@ def test_a_kernel_without_btf_gets_no_types() -> None:
 import errno
 from beepy import uapi
 from beepy.collection import fallbacks
-from beepy.sys import syscall
+from beepy.sys import call
 from beepy.obj.parse import parse
 from tests.kernel.test_fallbacks import _object
 from tests.support.seccomp import refuse
 
 spec = parse(_object(), "typed")
-refuse(syscall._numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.BTF_LOAD)
+refuse(call.numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.BTF_LOAD)
 print(fallbacks.load_types(spec))
 """
     )

@@ -89,12 +89,12 @@ import errno, logging, sys
 from beepy import uapi
 from beepy import hooks
 from beepy.hooks import Target
-from beepy.sys import syscall
+from beepy.sys import call
 from tests.kernel.test_link import TRACEPOINT, count, fork, loaded
 from tests.support.seccomp import refuse
 
 logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
-refuse(syscall._numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.LINK_CREATE)
+refuse(call.numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.LINK_CREATE)
 with loaded(TRACEPOINT) as (counting, counter):
     with hooks.attach(counting, Target("sched/sched_process_fork")):
         fork(3)

@@ -50,6 +50,54 @@ def test_filters_hold_for_the_recording_and_for_its_replay(beepy: Beepy, tmp_pat
     assert "3 filtered" in only.err
 
 
+def test_fields_and_groups_of_a_recording(beepy: Beepy, tmp_path: Path) -> None:
+    """Groups are those that ``sort | uniq -c | sort -rn`` counts in the JSON of the recording."""
+    path = str(tmp_path / "x.rec")
+    assert beepy("run", "opensnoop", "--record", path, "-o", "none", "--timeout", "2s").code == 0
+    chosen = beepy("replay", path, "-o", "json", "--fields", "fname,comm").out
+    assert all(list(row) == ["map", "time", "fname", "comm"] for row in lines(chosen))  # type: ignore[call-overload]
+    counted = subprocess.run(
+        "sed 's/.*Z\", //' | sort | uniq -c | sort -rn",
+        shell=True,
+        input=chosen.encode(),
+        stdout=subprocess.PIPE,
+        check=True,
+    ).stdout.decode()
+    top = beepy("replay", path, "-o", "json", "--top", "10000", "--by", "fname,comm")
+    assert top.code == 0
+    rows = [json.loads(line) for line in top.out.splitlines()]
+    expected = {}
+    for line in counted.splitlines():
+        number, _, text = line.strip().partition(" ")
+        row = json.loads("{" + text)
+        expected[row["fname"], row["comm"]] = int(number)
+    assert {(row["fname"], row["comm"]): row["count"] for row in rows} == expected
+    assert [row["count"] for row in rows] == sorted(expected.values(), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (["--top", "3"], "--top, --by: expected both: --top 10 --by comm"),
+        (["--every", "3s"], "--top, --by: expected both: --top 10 --by comm"),
+        (["--top", "3", "--by", "comm", "--fields", "pid"], "--fields: --top shows the fields"),
+        (["--top", "3", "--by", "com"], "by 'com': no field 'com' in print_exits: did you mean"),
+        (["--fields", "com"], "fields 'com': no field 'com' in print_exits: did you mean comm?"),
+        (["--sort", "x"], "sort 'x': no field 'x' in print_exits: its fields are"),
+        (["--limit", "0"], "--limit '0': expected a whole number from 1 on"),
+        (
+            ["--labels", "print_exits=comm"],
+            "map 'print_exits' has no metric of which labels are chosen",
+        ),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(beepy: Beepy, options: list[str], error: str) -> None:
+    recording = Path(__file__).parents[1] / "unit" / "recording" / "version1.rec"
+    done = beepy("replay", str(recording), *options)
+    assert (done.code, done.out) == (2, "")
+    assert error in done.err
+
+
 def test_a_file_that_exists_ends_the_run_before_it_shows(beepy: Beepy, tmp_path: Path) -> None:
     path = tmp_path / "x.rec"
     path.touch()

@@ -351,13 +351,13 @@ import errno
 from beepy import uapi
 from beepy.collection.load import load
 from beepy.errors import KernelError
-from beepy.sys import syscall
+from beepy.sys import call
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
 from tests.support.seccomp import refuse
 
 spec = parse(bundled_store().get("exitsnoop"))
-refuse(syscall._numbers().bpf, errno.EPERM, first_argument=uapi.Cmd.PROG_LOAD)
+refuse(call.numbers().bpf, errno.EPERM, first_argument=uapi.Cmd.PROG_LOAD)
 try:
     load(spec)
 except KernelError as error:

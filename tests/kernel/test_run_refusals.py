@@ -70,7 +70,7 @@ def test_expressions_are_checked_before_loading(beepy: Beepy, arguments: list[st
         (["--prom-port", "65536"], "--prom-port '65536': expected a whole number from 0 to 65535"),
         (
             ["-o", "tui"],
-            "invalid value for '--output' / '-o': 'tui' is not one of 'json', 'columns', 'wide',",
+            "invalid value for '--output' / '-o': 'tui' is not one of 'json', 'csv', 'columns',",
         ),
         (
             ["--pull", "sometimes"],

@@ -17,6 +17,8 @@ from beepy.api import OpenOptions
 from beepy.errors import AttachError
 from beepy.host import cgroups
 from beepy.rewrite.edit import Code
+from beepy.source import parse
+from tests.kernel.conftest import ObjectOf
 from tests.soak import times
 
 pytestmark = pytest.mark.kernel
@@ -35,6 +37,8 @@ for line in sys.stdin:
     for number in range(int(count)):
         if what == "open":
             os.close(os.open("/dev/null", os.O_RDONLY))
+        elif what == "getenv":
+            ctypes.CDLL(None).getenv(b"PATH")
         else:
             subprocess.run(["/bin/true"], close_fds=False)
     print("done", flush=True)
@@ -146,6 +150,30 @@ def test_a_process_that_comes_later_into_a_group_below(group: Path) -> None:
             outside.do("open", 5)
             shown = Counter(event.pid for event in run.events() if event.fname == "/dev/null")
             assert shown == {inside.pid: 5}
+
+
+def test_programs_that_may_sleep_are_left_to_a_cgroup_too(group: Path, object_of: ObjectOf) -> None:
+    below = group / "below"
+    below.mkdir()
+    (other := group / "other").mkdir()
+    spec = parse(Path(object_of("uprobes")).read_bytes(), name="uprobes")
+    sleepable = [
+        program._replace(section=program.section.replace("probe/", "probe.s/"))
+        for program in spec.programs
+    ]
+    with workers(("inside", 0, below), ("outside", 0, other)) as (inside, outside):
+        for chosen, expected in (
+            ((group,), {inside.pid: 6, outside.pid: 4}),
+            ((below,), {inside.pid: 6}),
+            ((below, other), {inside.pid: 6, outside.pid: 4}),
+            ((group / "below" / "..",), {inside.pid: 6, outside.pid: 4}),
+        ):
+            with beepy.open(spec._replace(programs=tuple(sleepable)), cgroup=chosen) as run:
+                run.attach()
+                inside.do("getenv", 3)
+                outside.do("getenv", 2)
+                run.stop()
+                assert Counter(event.pid for event in run.events()) == expected
 
 
 @pytest.mark.soak

@@ -163,6 +163,15 @@ def test_a_demand_of_another_thread_wakes_the_stream(rig: Rig) -> None:
     assert [batch.snapshot for batch in batches] == [1, 1, 2]
 
 
+def test_a_demand_of_nothing_gives_an_empty_batch(rig: Rig) -> None:
+    with rig.stream() as stream:
+        stream.demand(())
+        batch = next(iter(stream))
+        stream.stop()
+    assert (batch.records, batch.lost, batch.final) == (0, None, False)
+    assert batch.schema in rig.schemas[:2]
+
+
 def test_a_snapshot_does_not_wait_for_the_iteration(rig: Rig) -> None:
     """Read tables in another thread while the stream reads one."""
     with rig.stream() as stream:

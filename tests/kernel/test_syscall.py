@@ -91,8 +91,8 @@ import sys
 from beepy import sections
 from beepy.host import machine
 from beepy.kernel import btf, features, link, map, program
-from beepy.sys import syscall
-cached = [function.cache_info().currsize for function in (syscall._libc, syscall._numbers)]
+from beepy.sys import call
+cached = [function.cache_info().currsize for function in (call.libc, call.numbers)]
 print(*cached, len(sections.TABLE) > 100)
 heavy = {"fcntl", "resource", "json", "subprocess", "socket", "dataclasses", "platform"}
 print(heavy & set(sys.modules) or "light")

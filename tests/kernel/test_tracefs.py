@@ -12,7 +12,7 @@ UNMOUNT = """
 import errno, logging, subprocess, sys
 from pathlib import Path
 from beepy.errors import KernelError
-from beepy.sys import syscall
+from beepy.sys import call
 from beepy.host.tracefs import tracepoint_id
 from tests.support.seccomp import refuse
 
@@ -71,7 +71,7 @@ def test_without_detached_mounts_tracefs_is_mounted_in_place() -> None:
     output = child.run(
         UNMOUNT
         + """
-refuse(syscall._numbers().fsopen, errno.ENOSYS)
+refuse(call.numbers().fsopen, errno.ENOSYS)
 print("id", tracepoint_id("sched", "sched_switch"))
 assert "tracefs /sys/kernel/tracing tracefs" in mounts()
 """,
@@ -86,7 +86,7 @@ def test_a_refused_mount_is_an_error_with_the_command_to_mount_it() -> None:
     output = child.run(
         UNMOUNT
         + """
-refuse(syscall._numbers().fsopen, errno.EPERM)
+refuse(call.numbers().fsopen, errno.EPERM)
 try:
     tracepoint_id("sched", "sched_switch")
 except KernelError as error:

@@ -224,6 +224,13 @@ def test_what_an_iterator_is_of_is_laid_out_as_the_kernel_s(
     check(kernel, ours, skip_mods_and_typedefs(kernel, named[name].type)[0])
 
 
+def test_a_query_is_whole() -> None:
+    """The kernel writes its last member, whatever size it is told."""
+    kernel = btf.vmlinux()
+    whole = size_of(kernel, struct_of_attr(kernel, "query", ""))
+    assert ctypes.sizeof(uapi_objects.ProgQuery) >= whole
+
+
 _OTHER_NAMES = {
     "raw_tracepoint": {"target_name": "tp_name", "target_name_len": "tp_name_len"},
     "netns": {"ifindex": "netns_ino"},

@@ -9,18 +9,16 @@ from collections import Counter
 
 import pytest
 
-from beepy.btf.types import TypeId
-from beepy.collection.load import load
 from beepy.errors import BeepyError
 from beepy.obj.insn import EXIT, GOTO, GOTO_LONG, Insn, jumps
 from beepy.obj.parse import parse
-from beepy.obj.spec import CollectionSpec, ProgramSpec, Tracked
-from beepy.rewrite import edit, losses
+from beepy.obj.spec import CollectionSpec, ProgramSpec
+from beepy.rewrite import edit
 from beepy.rewrite.edit import Code, ReachedBy
-from beepy.uapi import MapType
 from tests import soak
 from tests.oracle.comparison import Families
-from tests.support.verdicts import alone, verdicts
+from tests.support.passes import Outcomes
+from tests.support.verdicts import verdicts
 
 pytestmark = pytest.mark.soak
 
@@ -94,48 +92,11 @@ def test_no_ops(
     assert [line for line in wrong if not line.startswith("by size")] == []
 
 
-def test_counting_losses(
-    family: str, families: Families, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Every program with a call that may lose something counts, and is accepted as before."""
-    counts: Counter[str] = Counter()
-    wrong = []
+def test_every_pass(family: str, families: Families, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every program counts what it may lose, and can be left to some processes alone."""
+    outcomes = Outcomes()
     for spec in specs(family, families):
-        shown = with_all_maps_shown(spec)
-        counted = losses.count(shown)
-        counts["left alone"] += len(counted.reasons)
-        counts["calls"] += len(counted.sites)
-        counts["calls with a map that is not known"] += sum(not site.map for site in counted.sites)
-        for program in spec.loaded:
-            if program.name not in counted.counting:
-                continue
-            one = alone(shown, program)
-            try:
-                with load(one):
-                    pass
-            except BeepyError:
-                counts["refused as it is"] += 1
-                continue
-            try:
-                with load(one, count_losses=True) as collection:
-                    assert collection.forms
-                    for name, reason in collection.forms.uncounted.items():
-                        wrong.append(f"{spec.name}: {name}: {reason}")
-                    counts["fallen back" if collection.forms.uncounted else "rewritten"] += 1
-            except BeepyError as error:
-                counts["refused"] += 1
-                wrong.append(f"{spec.name}: {error}")
+        outcomes.add(spec)
     with capsys.disabled():
-        print(f"\n{family}: {dict(counts)}", *wrong, sep="\n")
-    assert not wrong
-
-
-def with_all_maps_shown(spec: CollectionSpec) -> CollectionSpec:
-    """Return the object as if each of its maps were shown."""
-    streams = (MapType.RINGBUF, MapType.PERF_EVENT_ARRAY)
-    shown = [
-        Tracked(map_spec.name, None, TypeId(map_spec.type in streams))
-        for map_spec in spec.maps
-        if map_spec.contents is None and map_spec.type != MapType.STRUCT_OPS
-    ]
-    return spec._replace(tracked=tuple(shown))
+        print(f"\n{family}: {outcomes}", *outcomes.wrong, sep="\n")
+    assert not outcomes.wrong

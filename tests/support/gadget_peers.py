@@ -65,10 +65,7 @@ STREAMS: Final = {
     "trace_signal": Work(works.SIGNAL, parameters=("kill-only=true",)),
     "trace_mount": Work(works.MOUNT),
     "ci_container_filtering": Work(works.OPEN),
-    # beepy leaves out the WASM module that joins arguments
-    "trace_exec": Work(
-        works.EXECUTE, pid="proc.parent.pid", ignored=("proc.pid", "proc.tid", "args")
-    ),
+    "trace_exec": Work(works.EXECUTE, pid="proc.parent.pid", ignored=("proc.pid", "proc.tid")),
     "trace_bind": Work(works.BIND, ignored=("addr.port",)),
     "trace_link": Work(works.LINK),
     "top_file": Work(works.WRITE, sums=("reads", "writes", "rbytes_raw", "wbytes_raw")),

@@ -20,7 +20,7 @@ from beepy import uapi
 from beepy.__main__ import main
 from beepy.hooks import journal
 from beepy.host import tracefs
-from beepy.sys import syscall
+from beepy.sys import call
 from tests.support.held import Number, held, wait_for_end
 from tests.support.seccomp import refuse
 
@@ -70,7 +70,7 @@ def stand_alone() -> None:
 def refuse_links() -> None:
     """Answer EINVAL to BPF_LINK_CREATE and hide perf's PMUs: beepy attaches in the old ways."""
     subprocess.run(["mount", "-t", "tmpfs", "none", "/sys/bus/event_source/devices"], check=True)
-    refuse(syscall._numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.LINK_CREATE)
+    refuse(call.numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.LINK_CREATE)
 
 
 def left(group: Path, processes: set[int]) -> Left:

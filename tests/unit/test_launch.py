@@ -5,8 +5,8 @@ import pytest
 
 from beepy import launch
 from beepy.btf.writer import BtfWriter
+from beepy.chosen import Chosen, passing
 from beepy.events.decoder import Decoder
-from beepy.launch import Chosen, passing
 from beepy.session import FILTERED, OWN, Run
 from tests.support.events import Exits, decode, ring, table
 from tests.support.given import Given

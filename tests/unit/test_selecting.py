@@ -7,11 +7,14 @@ from beepy import subjects
 from beepy.collection import targets
 from beepy.errors import RewriteError, UsageError
 from beepy.hooks import Target
+from beepy.obj.insn import EXIT, MOV64_IMM, Insn
 from beepy.oci import lookup
 from beepy.rewrite.select import MAX_CGROUPS, Selection
 from beepy.selecting import Subjects, apply, common_target, resolve
 from beepy.source import parse_all
+from tests.support.specs import program, spec
 
+BODY = (Insn(MOV64_IMM), Insn(EXIT))
 PAGE = Path(__file__).parents[2] / "docs" / "selecting.md"
 SELECTIONS = {
     "--pid": Selection(pids=(7,)),
@@ -121,3 +124,24 @@ def test_whose_events_a_section_is_about(section: str, subject: str) -> None:
     hook = sections.find(section)
     assert hook
     assert subjects.of(hook, sections.target(hook, section)).subject.value == subject
+
+
+def test_programs_beside_those_of_a_cgroup_are_named() -> None:
+    """``--cgroup`` says where the first attaches, as it does for an object of such programs."""
+    sections_of = {
+        "skb": "cgroup_skb/ingress",
+        "frame": "xdp",
+        "call": "tp/syscalls/sys_enter_read",
+    }
+    programs = tuple(
+        [program(*BODY, name=name)._replace(section=s) for name, s in sections_of.items()]
+    )
+    object_ = spec()._replace(programs=programs)
+    selected = apply([object_], targets.choose([object_], {}, Target()), SELECTIONS["--cgroup"])
+    assert selected.notices == [
+        "frame: not restricted: program 'frame': a program of xdp has no process"
+    ]
+    changed = [
+        before != after for before, after in zip(programs, selected.specs[0].programs, strict=True)
+    ]
+    assert changed == [False, False, True]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Final
 
-from beepy.conventions.exporter.yaml_values import integer, items, real, text, wrong
+from beepy.conventions.yaml_values import integer, items, real, text, wrong
 from beepy.errors import UnsupportedImage
 from beepy.obj.exporter import Buckets, Scale
 from beepy.yaml_text import Node

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from beepy.conventions.exporter import buckets
-from beepy.conventions.exporter.yaml_values import (
+from beepy.conventions.yaml_values import (
     boolean,
     integer,
     items,

@@ -57,19 +57,19 @@ class Truth(NamedTuple):
 
 
 class Not(NamedTuple):
-    """What is false."""
+    """The opposite of a node."""
 
     of: "Node"
 
 
 class And(NamedTuple):
-    """What is all true."""
+    """Nodes that must all be true."""
 
     of: "tuple[Node, ...]"
 
 
 class Or(NamedTuple):
-    """What is true in part."""
+    """Nodes of which one must be true."""
 
     of: "tuple[Node, ...]"
 

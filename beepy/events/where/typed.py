@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from beepy.errors import UsageError
 from beepy.events import regex
-from beepy.events.decoder import Decoder, Memo
+from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
+from beepy.events.memo import Memo
 from beepy.events.selection import fields_by_name
 from beepy.events.where import constants, tree
 from beepy.events.where.constants import Type

@@ -27,9 +27,8 @@ FILES: Final = ("exporter", "eunomia")
 """Names of formats of files, in the order in which they are tried; each is a module here.
 
 A module has ``file_matches(name, head)``, which tells whether a file has this format by its name
-and its first 512 bytes; and ``file_content(name, data)``, which returns the programs and hints. A
-format that has more than one file has ``file_image(name, data)`` instead: it reads the other files
-and returns the manifest of an image of all of them, and its blobs by digest.
+and its first 512 bytes; and ``file_image(name, data)``, which returns the manifest of the image
+that ``beepy push`` makes of the file and of those that belong to it, and its blobs by digest.
 """
 
 
@@ -42,7 +41,7 @@ class Format(NamedTuple):
 
 
 class FileFormat(NamedTuple):
-    """A format of files; see ``FILES``."""
+    """A format of files; see ``FILES``. One that is no image has ``content`` instead."""
 
     name: str
     matches: Callable[[str, bytes], bool]
@@ -83,9 +82,7 @@ def detect_file(name: str, head: bytes) -> FileFormat | None:
     """Return the first format of files that matches, None if none does."""
     for format_name in FILES:
         module = import_module(f"beepy.oci.formats.{format_name}")
-        content = getattr(module, "file_content", None)
-        image = getattr(module, "file_image", None)
-        row = FileFormat(format_name, module.file_matches, content, image)
+        row = FileFormat(format_name, module.file_matches, image=module.file_image)
         if row.matches(name, head):
             return row
     return None

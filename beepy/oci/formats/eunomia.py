@@ -10,16 +10,19 @@ ecli also takes WASM modules, which carry such a package and programs of user sp
 import binascii
 import json
 import zlib
+from collections.abc import Mapping
 from typing import Final
 
 from beepy.errors import UnsupportedImage
 from beepy.file_bytes import ELF_MAGIC
-from beepy.oci.descriptor import MAX_IMAGE, parse_object
+from beepy.oci.descriptor import MAX_IMAGE, descriptor_of, parse_object
 from beepy.oci.image import Content, Program
-from beepy.oci.manifest import Manifest, Read
+from beepy.oci.manifest import OCI_MANIFEST, Manifest, Read
 from beepy.text import excerpt, safe
 
 LAYER: Final = "application/vnd.wasm.content.layer.v1+wasm"
+
+_CONFIG: Final = "application/vnd.wasm.config.v1+json"
 
 META: Final = "meta"
 """The hint: what the package says of the object, as JSON."""
@@ -49,12 +52,24 @@ def file_matches(name: str, head: bytes) -> bool:
     )
 
 
-def file_content(name: str, data: bytes) -> Content:
-    """Return the object in the package ``name``, and what it says of it."""
+def file_image(name: str, data: bytes) -> tuple[bytes, Mapping[str, bytes]]:
+    """Return the manifest of the artifact of a package, as ecli pushes it, and its blobs by digest.
+
+    Raises UnsupportedImage if it is no package.
+    """
     try:
-        return _content(data)
+        _content(data)
     except UnsupportedImage as error:
         raise UnsupportedImage(f"{safe(name[:200])}: {error}") from None
+    config = b"{}"
+    body = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": descriptor_of(config, _CONFIG).entry(),
+        "layers": [descriptor_of(data, LAYER).entry()],
+    }
+    blobs = {descriptor_of(blob).digest: blob for blob in (config, data)}
+    return json.dumps(body, separators=(",", ":")).encode(), blobs
 
 
 def _content(data: bytes) -> Content:

@@ -62,13 +62,10 @@ def cells_of(decoder: Decoder, *, exact: bool = False) -> dict[Field, Cell]:
     """Return how the fields of a map are shown, without those that its presentation hides."""
     all_cells = cells(decoder.fields, decoder.schema.clock, exact=exact)
     presentation = decoder.schema.presentation
-    if presentation is None:
-        return all_cells
-    hints = {field: presentation.columns.get(field.name) for field in all_cells}
+    hints = presentation.columns if presentation else {}
+    hidden = [name for name, hint in hints.items() if hint.hidden]
     return {
-        field: _hinted(cell, hints[field])
-        for field, cell in all_cells.items()
-        if not ((hint := hints[field]) and hint.hidden)
+        field: _hinted(all_cells[field], hints.get(field.name)) for field in decoder.shown(hidden)
     }
 
 

@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any
 
 from beepy.events.batch import Batch
-from beepy.events.decoder import Convert, Decoder, Memo, View
+from beepy.events.decoder import Convert, Decoder, View
 from beepy.events.fields import Field
+from beepy.events.memo import Memo
 from beepy.outputs.columns.cells import Cell, cells_of
 from beepy.outputs.columns.times import WIDTH, RowTimes
 from beepy.outputs.row_writer import RowWriter

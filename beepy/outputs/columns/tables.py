@@ -8,8 +8,7 @@ from typing import Any, Final, TypeAlias
 from beepy.events.batch import Batch
 from beepy.events.batch_ops import select, take
 from beepy.events.decoder import Decoder
-from beepy.events.fields import VALUE
-from beepy.obj.spec import Role
+from beepy.events.order import comparable, default_order
 from beepy.outputs.columns.cells import cells_of
 from beepy.outputs.columns.grid import format_grid, headings_of, more_line, quantity
 from beepy.outputs.columns.labels import RowLabels
@@ -24,8 +23,7 @@ _SortedRow: TypeAlias = tuple[Any, tuple[str, ...]]  # the sort key, the texts
 class TablePanel:
     """The last complete snapshot of a table.
 
-    Counters and gauges are sorted by value, the largest first, other tables by key, unless the
-    presentation names a field. The lines of an iterator keep their order.
+    Its rows have their default order, unless the run has arranged them.
     """
 
     def __init__(self, decoder: Decoder) -> None:
@@ -35,16 +33,12 @@ class TablePanel:
         self._labels = RowLabels(decoder, cells_of(decoder))
         self._headings = headings_of(self._labels.cells)
         self._is_iterator = schema.is_stream
-        values = [field for field in decoder.fields if field.part == VALUE]
-        is_number = len(values) == 1 and values[0].codec.number
-        self._by_value = schema.role in (Role.COUNTER, Role.GAUGE) and is_number
-        keys = [field for field in decoder.fields if field.part != VALUE]
-        self._sort_fields = values if self._by_value else keys
+        self._keeps_order = schema.is_stream or decoder.arranged
+        order = default_order(decoder)
+        self._sort_fields, self._largest_first = order
         presentation = schema.presentation
-        self._limit = (presentation.limit if presentation else 0) or _MAX_ROWS
-        named = [f for f in decoder.fields if presentation and f.name == presentation.sort]
-        if named:
-            self._by_value, self._sort_fields = True, named
+        image_limit = presentation.limit if presentation and not decoder.arranged else 0
+        self._limit = image_limit or _MAX_ROWS
         self._snapshot = -1
         self._rows: list[_SortedRow] = []
         self._count = 0
@@ -68,12 +62,12 @@ class TablePanel:
 
         Only the sort keys of the others are decoded.
         """
-        if self._is_iterator:
+        if self._keeps_order:
             batch = take(batch, _MAX_ROWS - len(self._rows))
             self._rows += [(None, texts) for texts in self._labels.texts(batch)]
             return
         columns = self._decoder.values(batch, self._sort_fields)
-        keys = [tuple(map(_comparable, row)) for row in zip(*columns, strict=True)]
+        keys = [tuple(map(comparable, row)) for row in zip(*columns, strict=True)]
         if batch.records > _MAX_ROWS:
             numbered = list(zip(keys, range(batch.records), strict=True))
             chosen = set(self._first(numbered))
@@ -84,7 +78,7 @@ class TablePanel:
         self._rows = self._first([*self._rows, *rows])
 
     def _first(self, rows: list[Any]) -> list[Any]:
-        return (nlargest if self._by_value else nsmallest)(_MAX_ROWS, rows)
+        return (nlargest if self._largest_first else nsmallest)(_MAX_ROWS, rows)
 
     def lines(self, width: int | None, height: int | None) -> list[str]:
         """Return a title, headings and rows; ``... 37 more`` is the last of ``height`` lines."""
@@ -100,10 +94,3 @@ class TablePanel:
         title = start + quantity(count, *nouns)
         grid = format_grid(self._headings, texts, width)
         return [title, *grid, *more_line(count - len(texts))]
-
-
-def _comparable(value: object) -> tuple[int, float | str]:
-    """Return the sort key of a value of any type: missing ones first, then numbers, then texts."""
-    if isinstance(value, int | float):
-        return 1, value
-    return (0, 0) if value is None else (2, str(value))

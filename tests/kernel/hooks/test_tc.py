@@ -34,14 +34,14 @@ import errno, logging, os, signal, sys
 from pathlib import Path
 from beepy import uapi
 from beepy.hooks import Target, journal
-from beepy.sys import syscall
+from beepy.sys import call
 from tests.kernel.hooks.test_tc import WAYS, both, counts
 from tests.support.hits import attach, loaded
 from tests.support.network import Network
 from tests.support.seccomp import refuse
 
 logging.basicConfig(level=logging.INFO, stream=sys.stdout)
-refuse(syscall._numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.LINK_CREATE)
+refuse(call.numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.LINK_CREATE)
 """
 
 

@@ -107,12 +107,12 @@ import pytest
 from beepy import uapi
 from beepy.errors import NotSupported
 from beepy.hooks import Target
-from beepy.sys import syscall
+from beepy.sys import call
 from tests.kernel.hooks.test_uprobe_multi import runs
 from tests.support.probed import Probed
 from tests.support.seccomp import refuse
 
-refuse(syscall._numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.LINK_CREATE)
+refuse(call.numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.LINK_CREATE)
 for section, since, what in (
     ("uprobe.multi", "6.6", "links"),
     ("uprobe.session", "6.13", "session links"),

@@ -6,8 +6,12 @@ import pytest
 
 from beepy.analysis.describe import describe
 from beepy.analysis.description import Description
+from beepy.btf.btf import Btf
+from beepy.btf.types import TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.cli import description
 from beepy.obj.insn import CALL, DW, EXIT, LD_IMM64, MEM, PSEUDO_CALL, STX, Insn
+from beepy.obj.spec import IteratorRecord
 from beepy.oci.image import Image
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
@@ -225,6 +229,28 @@ def test_why_a_map_is_not_shown() -> None:
         ("print", "nothing reads QUEUE yet")
     ]
     assert "  role       print\n  not shown  nothing reads QUEUE yet\n" in text(described)
+
+
+def test_the_fields_of_an_iterator() -> None:
+    obj = Object()
+    obj.program()
+    data = obj.data()
+    image = Image("one", "sha256:0", "", {}, len(data), "elf", {}, (data,))
+    writer = BtfWriter()
+    members = [("pid", writer.integer("u32", 4, 0), 0), ("tid", TypeId(1), 32)]
+    record = IteratorRecord("tasks", writer.struct("task", 8, members))
+    btf = Btf(writer.data(), name="one")
+    spec = parse(image)._replace(btf=btf, iterator_records={"one": record, "two": record})
+    described = describe(image, spec)
+    (entry,) = json.loads(description.as_json([described]))["iterators"]
+    assert (entry["name"], entry["programs"], entry["record_type"]) == (
+        *("tasks", ["one", "two"], "struct task"),
+    )
+    assert [(field["name"], field["offset_bits"]) for field in entry["fields"]] == [
+        *(("pid", 0), ("tid", 32)),
+    ]
+    expected = "iterator tasks\n  programs     one, two\n  record type  struct task\n  fields\n"
+    assert expected + "    pid  u32  4 bytes at 0  record\n" in text(described)
 
 
 def test_the_name_of_a_section_is_made_safe() -> None:

@@ -52,7 +52,7 @@ def test_values_go_to_the_variables() -> None:
     assert changed.images == images
 
 
-def test_unknown_ones() -> None:
+def test_unknown_parameters() -> None:
     request = RunRequest(images=[with_parameters("one", "failed\x1b", "pids"), spec()])
     error = refusal(request, "pidss=1")
     assert str(error) == "no such option: --pidss: did you mean --pids?"

@@ -1,9 +1,15 @@
+import signal
+from pathlib import Path
+
 import pytest
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, TypeId
 from beepy.btf.writer import BtfWriter
+from beepy.chosen import Chosen
+from beepy.cli import session, signals
 from beepy.cli.session import LOST, MISSED, failed_by_loss, summary_line
+from beepy.errors import BeepyError
 from beepy.events.batch import Schema
 from beepy.events.stats import RunStats
 
@@ -100,6 +106,13 @@ def test_missed_runs_are_no_losses() -> None:
     assert summary_line(counted, 0) == "beepy: 0 shown, 0 filtered, 0 lost, 3 missed runs, 0.0 s"
 
 
+def test_a_kernel_that_does_not_count_missed_runs_is_named() -> None:
+    counted = RunStats()
+    counted.missed = {("image", "p"): None, ("image", "q"): 0}
+    line = "beepy: 0 shown, 0 filtered, 0 lost, missed runs unknown, 0.0 s"
+    assert summary_line(counted, 0) == line
+
+
 @pytest.mark.parametrize("value", ["", LOST, MISSED])
 def test_what_fails(value: str) -> None:
     """Nothing without the option; what is not known fails as well."""
@@ -112,3 +125,19 @@ def test_what_fails(value: str) -> None:
         assert failed_by_loss(stats({"r": lost}), value) is bool(value)
     counted.evicting.add(table("t"))
     assert failed_by_loss(counted, value) is bool(value)
+
+
+def test_no_timer_is_left_when_a_run_has_ended(tmp_path: Path) -> None:
+    options = session.ShowOptions("json")
+    signals.end_stalled_write(1000)
+    with pytest.raises(BeepyError):
+        session.replay(
+            str(tmp_path / "none"),
+            Chosen(),
+            options,
+            arrangement=None,
+            limit=None,
+            speed=None,
+            hides_zeros=True,
+        )
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)

@@ -110,15 +110,6 @@ def with_pid(spec: CollectionSpec, name: str = "target_pid") -> CollectionSpec:
     return spec._replace(variables=(variable,), btf=Btf(writer.data()))
 
 
-def test_a_pid_that_a_variable_takes() -> None:
-    odd = with_pid(spec(a="kprobe/x"))._replace(name="./odd name.o")
-    with pytest.raises(
-        UsageError, match=r"^pid: image, \./odd name\.o: not used by any program"
-    ) as caught:
-        targets.choose([spec(a="tp/a/b"), odd], {}, Target(pid=7))
-    assert told.notes(caught.value) == ["beepy run image './odd name.o' --set target_pid=7"]
-
-
 def test_what_a_program_takes_is_given_to_it_whatever_the_variables() -> None:
     (chosen,) = targets.choose([with_pid(spec(a="uprobe"))], {}, Target(pid=7))
     assert chosen == {"a": Target("", pid=7)}

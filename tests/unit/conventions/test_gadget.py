@@ -4,7 +4,7 @@ import pytest
 
 from beepy import conventions
 from beepy.btf.btf import Btf
-from beepy.btf.types import VOID
+from beepy.btf.types import VOID, TypeId
 from beepy.conventions.gadget import adapt
 from beepy.errors import BeepyError, BtfError, UnsupportedImage
 from beepy.obj import insn as op
@@ -96,6 +96,14 @@ def test_an_iterator_of_two_programs() -> None:
         ("tcp", "sockets", gadget.event),
         ("udp", "sockets", gadget.event),
     ]
+
+
+def test_an_iterator_whose_records_cannot_be_read() -> None:
+    gadget = Gadget()
+    gadget.types.writer.struct("broken", 4, [("x", TypeId(9999), 0)])
+    gadget.says("iter_tasks___broken___p")
+    with pytest.raises(BtfError, match=r"^image: data source 'tasks': .*9999"):
+        gadget.applied(programs=(section("p", "iter/task"),))
 
 
 def test_a_gadget_that_says_nothing_is_shown_all_the_same() -> None:
@@ -227,6 +235,14 @@ def test_parts_that_are_not_supported() -> None:
         "map 'gadget_sockets'",
         "variable 'gadget_pf_'",
     ]
+
+
+def test_metrics_are_not_supported() -> None:
+    gadget = Gadget()
+    yaml = 'datasources: {file: {annotations: {metrics.collect: "true"}}}'
+    (line,) = gadget.applied(gadget.stats, yaml=yaml).unsupported
+    assert line == "data source 'file': metrics.collect: left out: no metrics are made of it"
+    assert gadget.applied(gadget.stats, yaml=yaml.replace("true", "false")).unsupported == ()
 
 
 def test_sockets_are_read_by_the_images_own_type() -> None:

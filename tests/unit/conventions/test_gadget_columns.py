@@ -108,3 +108,16 @@ def test_types_that_cannot_be_read_give_no_hints() -> None:
     types = Vocabulary()
     record = types.writer.struct("event", 4, [("x", TypeId(9999), 0)])
     assert looks(types, record).columns == {}
+
+
+def test_annotations_name_the_fields_of_users() -> None:
+    types = Vocabulary()
+    record = types.writer.struct("event", 8, [("loginuid", types.typedef("uid"), 0)])
+    annotations = {"template": "uid", "uidgidresolver.target": "loginuser"}
+    of = looks(types, record, {"loginuid": annotations})
+    assert of.targets == {"loginuid": "loginuser"}
+    assert [*of.columns] == ["loginuid", "loginuser"]
+    assert (of.columns["loginuid"].right, of.columns["loginuser"].right) == (True, None)
+    for malformed in ("", "a.b", "a\x1b[2J", "a" * 65, "0"):
+        of = looks(types, record, {"loginuid": {"uidgidresolver.target": malformed}})
+        assert [*of.columns] == ["loginuid", "user"]

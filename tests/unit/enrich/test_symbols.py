@@ -29,6 +29,8 @@ def test_symbols_are_found() -> None:
     assert symbols.containing(0xFFFF1FFF) == "first"
     assert symbols.containing(0xFFFFFFFF) == "alias"
     assert symbols.containing(0xFFF) == ""  # percpu symbols are at 0
+    assert symbols.function(0xFFFF1FFF) == "first"
+    assert symbols.function(0xFFF) == "0xfff"
 
 
 def test_they_are_read_again_where_a_module_was_loaded() -> None:

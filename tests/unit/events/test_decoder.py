@@ -5,7 +5,8 @@ import pytest
 from beepy.btf.writer import BtfWriter, Member
 from beepy.errors import DecodeError
 from beepy.events.batch import Part
-from beepy.events.decoder import Decoder, Memo
+from beepy.events.decoder import Decoder
+from beepy.events.memo import Memo
 from tests.support.events import Exits, decode, ring, snapshot, stream, table, texts
 
 

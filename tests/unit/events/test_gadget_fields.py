@@ -202,3 +202,42 @@ def test_the_rows_of_tables_are_flat() -> None:
         "op_": 2,
         "calls": 3,
     }
+
+
+def test_names_of_users_have_the_field_that_the_image_gives() -> None:
+    t = Vocabulary()
+    members = [("loginuid", t.typedef("uid"), 0), ("tracer_gid_raw", t.typedef("gid"), 32)]
+    of = schema(t, t.writer.struct("event", 8, members))
+    targets = {"loginuid": "loginuser", "tracer_gid_raw": "tracer_group"}
+    named = of._replace(presentation=Presentation({}, targets=targets))
+    assert row(named, struct.pack("<II", 0, 5)) == {
+        "loginuid": 0,
+        "loginuser": "root",
+        "tracer_gid_raw": 5,
+        "tracer_group": "group5",
+    }
+
+
+def test_an_array_of_several_texts() -> None:
+    t = Vocabulary()
+    members = [
+        ("args_count", t.u32, 0),
+        ("args_size", t.u32, 32),
+        ("pid", t.u32, 64),
+        ("args", t.writer.array(t.char, 16), 96),
+    ]
+    of = schema(t, t.writer.struct("event", 28, members))
+
+    def args(data: bytes, size: int) -> object:
+        return row(of, struct.pack("<III", 2, size, 7), data)["args"]
+
+    assert args(b"sh\0-c\0two words\0", 16) == "sh\xa0-c\xa0two words"
+    assert args(b"sh\0-c\0stale words", 6) == "sh\xa0-c"
+    assert args(b"sh\0-c\0", 6) == "sh\xa0-c"  # the record ends with them
+    assert args(b"sh\0\0", 4) == "sh\xa0"
+    assert args(b"sh\0too lo", 1 << 31) == "sh\xa0too lo"
+    assert args(b"", 0) == ""
+    assert args(b"a\x1b\xff\0", 4) == "a\x1b\\xff"
+    for without in (members[1:], members[:1] + members[2:]):
+        plain = t.writer.struct("event", 28, without)
+        assert row(schema(t, plain), b"\0" * 12, b"sh\0-c\0".ljust(16, b"\0"))["args"] == "sh"

@@ -49,6 +49,8 @@ def test_open_flags(value: int, text: str) -> None:
 def test_o_largefile_which_the_c_library_defines_as_0() -> None:
     bit = 0o400000 if os.uname().machine == "aarch64" else 0o100000
     assert numbers.open_flags(bit | os.O_RDWR) == "O_RDWR|O_LARGEFILE"
+    flags = bit | os.O_RDWR | os.O_CREAT | os.O_CLOEXEC  # named in the order of their bits
+    assert numbers.open_flags(flags) == "O_RDWR|O_CREAT|O_LARGEFILE|O_CLOEXEC"
 
 
 def test_modes_are_octal() -> None:

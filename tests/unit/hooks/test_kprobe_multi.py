@@ -10,7 +10,7 @@ import pytest
 from beepy.errors import AttachError, KernelError, NotSupported
 from beepy.hooks import Target, kprobe_multi
 from beepy.host import machine, tracefs
-from beepy.kernel import link
+from beepy.kernel import multi_links
 from beepy.kernel.program import Program
 from beepy.uapi import AttachType
 
@@ -30,7 +30,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Return the arguments of the calls that attach."""
     found: list[dict[str, Any]] = []
     monkeypatch.setattr(
-        link,
+        multi_links,
         "kprobe_multi",
         lambda _program, what, **places: found.append({"what": what, **places}),
     )

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from beepy.host.cgroups import directories, root_mount
+from beepy.host.cgroups import directories, identify, root, root_mount
 
 OTHER = "24 18 0:22 / /sys/fs/cgroup/cpu rw,relatime shared:5 - cgroup cgroup rw,cpu"
 
@@ -27,6 +27,18 @@ def test_finds_the_root_of_cgroup_v2(line: str, point: str) -> None:
 def test_without_cgroup_v2_there_is_no_mount_point() -> None:
     assert root_mount("") == ""
     assert root_mount(OTHER) == ""
+
+
+def test_what_is_no_cgroup_has_no_depth(tmp_path: Path) -> None:
+    assert identify(str(tmp_path)) is None
+    assert identify(f"{tmp_path}/nothing") is None
+    assert identify("/\0") is None
+
+
+@pytest.mark.skipif(not root(), reason="cgroup v2 is not mounted")
+def test_the_root_of_all_cgroups_has_depth_0() -> None:
+    inode = Path(root()).stat().st_ino
+    assert identify(root()) == identify(f"{root()}/.") == ((0, 1) if inode == 1 else None)
 
 
 def test_directories_are_listed_parents_first_and_links_are_not_followed(tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ import logging
 
 import pytest
 
+from beepy.btf.types import VOID
 from beepy.errors import UsageError
 from beepy.obj import programs
-from beepy.obj.spec import CollectionSpec, MapSpec, ProgramSpec
+from beepy.obj.spec import CollectionSpec, MapRef, MapSpec, NotShown, ProgramSpec, Tracked
 from beepy.uapi import MapType
 from tests.support.told import message
 
@@ -65,3 +66,26 @@ def test_entries_of_other_programs_are_left_out(caplog: pytest.LogCaptureFixture
     assert caplog.messages == [
         "map 'calls': entry 3: program 'b' is not loaded (--prog): tail calls to it do nothing"
     ]
+
+
+def test_tables_of_the_others_are_not_shown(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "beepy")
+    names = ("outer", "inner", "mine", "shared", "theirs", "users")
+    outer, *rest = [MapSpec(name, ".maps", MapType.HASH, 4, 8, 1) for name in names]
+    outer = outer._replace(type=MapType.HASH_OF_MAPS, slots=((0, "inner"),))
+    one = spec("image", outer, *rest, a="xdp", b="xdp")
+    uses = {"a": ("outer", "mine", "shared"), "b": ("inner", "theirs", "shared", "hidden")}
+    one = one._replace(
+        programs=tuple([p._replace(refs=_refs(uses[p.name])) for p in one.programs]),
+        tracked=tuple([Tracked(name, None, VOID) for name in names]),
+        not_shown=(NotShown("theirs", None, "why"),),
+    )
+    (chosen,) = programs.only([one], ["a"])
+    # nobody's map is filled by others
+    assert [t.map for t in chosen.tracked] == ["outer", "inner", "mine", "shared", "users"]
+    assert chosen.not_shown == ()
+    assert caplog.messages == ["map 'theirs': not shown: no loaded program uses it (--prog)"]
+
+
+def _refs(names: tuple[str, ...]) -> tuple[MapRef, ...]:
+    return tuple([MapRef(0, name) for name in names])

@@ -1,6 +1,9 @@
-from beepy.obj.insn import CALL, EXIT, MOV64_IMM, Insn, jumps
+import pytest
+
+from beepy.errors import RewriteError
+from beepy.obj.insn import CALL, DW, EXIT, MEM, MOV64_IMM, ST, Insn, jumps
 from beepy.obj.spec import MapRef, ProgramSpec
-from beepy.rewrite.prologue import Choice, entry
+from beepy.rewrite.prologue import Ancestor, Choice, entry
 from beepy.rewrite.select import CGROUPS, NAMES, PIDS, Selection, apply, contents
 from beepy.uapi import HELPERS, MapType
 from tests.support.specs import spec
@@ -41,6 +44,24 @@ def test_each_cgroup_is_asked_for_and_one_is_enough() -> None:
     passed = {at + 2 + code.near[at + 1].off for at in checks[:-1]}
     assert passed == {len(code.near) - 1}  # where the context is restored
     assert checks[-1] + 2 + code.near[checks[-1] + 1].off == len(code.near)  # far: skipped
+
+
+def test_what_the_kernel_leaves_behind_a_name_is_not_compared() -> None:
+    code = entry(Choice(names=b"a"))
+    call = next(at for at, insn in enumerate(code.near) if insn.code == CALL)
+    zeroed = [insn.off for insn in code.near[:call] if insn.code == ST | MEM | DW and not insn.imm]
+    assert zeroed == [-16, -8]
+
+
+def test_programs_that_may_sleep_ask_for_the_ids_of_cgroups() -> None:
+    object_ = spec()._replace(programs=(program("p", "lsm.s/x"), program("q", "lsm/x")))
+    selection = Selection(cgroups=("/a", "/b/c"), ancestors=(Ancestor(1, 7), Ancestor(2, 1 << 40)))
+    asleep, awake = apply(object_, selection, ["p", "q"]).programs
+    assert called(asleep) == ["get_current_ancestor_cgroup_id"] * 2
+    assert called(awake) == ["current_task_under_cgroup"] * 2
+    assert not asleep.refs
+    with pytest.raises(RewriteError, match="program 'p' may sleep: the cgroup's depth"):
+        apply(object_, selection._replace(ancestors=()), ["p"])
 
 
 def test_the_ends_of_execve_agree_by_what_was_noted_at_its_beginning() -> None:

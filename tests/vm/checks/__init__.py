@@ -12,6 +12,7 @@ from tests.vm.checks import (
     attach,
     beside,
     examples,
+    formats,
     functions,
     groups,
     images,
@@ -19,6 +20,7 @@ from tests.vm.checks import (
     maps,
     network,
     probes,
+    rewritten,
     tables,
 )
 from tests.vm.checks.check import Check
@@ -29,11 +31,13 @@ TABLE: Final[tuple[Check, ...]] = (
     *beside.CHECKS,
     *attach.CHECKS,
     *probes.CHECKS,
+    *formats.CHECKS,
     *functions.CHECKS,
     *groups.CHECKS,
     *network.CHECKS,
     *tables.CHECKS,
     *maps.CHECKS,
+    *rewritten.CHECKS,
     *age.CHECKS,
     *kernel.CHECKS,
 )

@@ -5,14 +5,18 @@ Not in TABLE: it has a guest of its own.
 
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from tests.oracle.objects import FAMILIES, IMAGES, Object
+from beepy.errors import ObjectError
+from beepy.obj.parse import parse
+from tests.oracle.objects import DEBIAN, FAMILIES, IMAGES, Object
 from tests.vm.checks.check import OBJECTS, Check
 
 _SECONDS: Final = 300  # the machine is ended before
+_EVERY: Final = 8  # one object of so many is loaded with every pass: each takes seconds there
 
 
 def _compared(family: str) -> str:
@@ -47,8 +51,22 @@ def _shipped(folder: Path) -> list[Path]:
     return list(paths.values())
 
 
+def _rewritten(family: str) -> str:
+    """Load some objects of the family rewritten by each pass; return the sum."""
+    from tests.support.passes import Outcomes
+
+    outcomes = Outcomes()
+    for path in sorted((OBJECTS / family).glob("*.o"))[::_EVERY]:
+        with suppress(ObjectError):
+            outcomes.add(parse(path.read_bytes(), path.stem))
+    assert not outcomes.wrong, "\n".join(outcomes.wrong)
+    return str(outcomes)
+
+
 CHECKS: Final = {
     family: Check(f"libbpf, {family}", partial(_compared, family), seconds=_SECONDS)
     for family in (IMAGES, *FAMILIES)
 }
 """Family -> the check of its objects, which stand in a folder of its name."""
+
+REWRITTEN: Final = Check("rewritten, Debian's", partial(_rewritten, DEBIAN), seconds=_SECONDS)

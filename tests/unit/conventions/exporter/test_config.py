@@ -83,7 +83,7 @@ def test_fixed_buckets() -> None:
     assert metric.plan.buckets == Buckets(Scale.FIXED, (1, 5, 10), (0.5, 2.5, 5), 11, 0.5)
 
 
-def test_the_rest() -> None:
+def test_spans_and_what_is_done_before_programs_run() -> None:
     text = """
 tracing:
   spans:
@@ -218,7 +218,7 @@ def test_what_is_refused_of_linear_and_fixed_buckets() -> None:
         ("tracing: {spans: 5}", "spans: expected a list, got '5'"),
     ],
 )
-def test_what_is_refused_of_the_rest(more: str, message: str) -> None:
+def test_what_is_refused_of_spans_and_kaddrs(more: str, message: str) -> None:
     assert message in refusal(f"{COUNTER}{more}\n")
 
 

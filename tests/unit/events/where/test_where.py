@@ -131,7 +131,7 @@ def passes(expression: str, *records: bytes) -> list[bool]:
         "((pid == 42))",
     ],
 )
-def test_what_is_true(expression: str) -> None:
+def test_expressions_that_are_true(expression: str) -> None:
     assert passes(expression, record()) == [True]
     assert passes(f"events: not ({expression.rpartition(': ')[2]})", record()) == [False]
 

@@ -1,0 +1,36 @@
+"""Which rows of a run are shown: by filters and by expressions."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from beepy.events.batch import Batch
+from beepy.events.decoder import Decoder
+from beepy.session import BatchFilter
+
+
+class Chosen(NamedTuple):
+    """Which rows are shown: those that pass all filters (-f) and expressions (--where)."""
+
+    filters: Sequence[str] = ()
+    wheres: Sequence[str] = ()
+
+
+def passing(chosen: Chosen, decoders: Sequence[Decoder]) -> BatchFilter:
+    """Return a stage that keeps the chosen rows. Raise UsageError."""
+    stages: list[BatchFilter] = []
+    if chosen.wheres:
+        from beepy.events.where import Where  # noqa: PLC0415 - few runs have one
+
+        stages.append(Where(chosen.wheres, decoders).apply)
+    if chosen.filters:
+        from beepy.events.filter import Filter  # noqa: PLC0415 - few runs have one
+
+        stages.append(Filter(chosen.filters, decoders).apply)
+    if len(stages) < 2:
+        return stages[0] if stages else _unchanged
+    first, second = stages
+    return lambda batch: second(first(batch))
+
+
+def _unchanged(batch: Batch) -> Batch:
+    return batch
