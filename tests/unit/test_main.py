@@ -27,3 +27,19 @@ def test_an_interrupt_while_modules_are_read_is_quiet(module: str) -> None:
         [sys.executable, "-c", INTERRUPTED, module], check=False, capture_output=True, text=True
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_a_warning_of_the_interpreters_end_is_still_shown() -> None:
+    """Tests run the command with -W error: what is left open then fails them."""
+    script = "import sys; sys.argv = ['beepy', 'version']; open('/dev/null')\n"
+    script += "from beepy import __main__\nkeep = open('/dev/null')\n__main__.command()"
+    done = subprocess.run(
+        [sys.executable, "-W", "always", "-c", script], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0
+    assert done.stdout == "0.1.0\n"
+    assert "ResourceWarning: unclosed file" in done.stderr
+    quiet = subprocess.run(
+        [sys.executable, "-m", "beepy", "version"], check=True, capture_output=True
+    )
+    assert (quiet.stdout, quiet.stderr) == (b"0.1.0\n", b"")

@@ -73,7 +73,7 @@ def test_wheel_brings_the_command(site: Path) -> None:
     (info,) = site.glob("beepy_ebpf-*.dist-info")
     entry_points = configparser.ConfigParser()
     entry_points.read(info / "entry_points.txt")
-    assert dict(entry_points["console_scripts"]) == {"beepy": "beepy.__main__:main"}
+    assert dict(entry_points["console_scripts"]) == {"beepy": "beepy.__main__:command"}
 
 
 def test_editable_install_points_at_the_checkout(tmp_path: Path) -> None:
