@@ -30,6 +30,7 @@ REFUSED: Mapping[str, str] = {
     "lirc": "prog 'on_pulse': failed to load: -EINVAL",  # no CONFIG_BPF_LIRC_MODE2
     "maps_absent": "map 'absent': failed to create: -EINVAL",
     "missing": "prog 'no_type': failed to prepare load attributes: -ESRCH",
+    "overflow": "map 'print_perf': failed to create: -EINVAL",
     "perfbuf": "map 'print_events': failed to create: -EINVAL",
     "prefixes": "failed to guess program type from ELF section 'socket1'",
     "static_programs": "program 'on_exit' is static and not supported",
