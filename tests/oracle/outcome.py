@@ -16,10 +16,14 @@ from beepy.obj.pinning import Pins
 from tests.oracle.comparison import Compared
 from tests.oracle.libbpf import Verdict
 
-PREFIXED: Final = ("socket1", "socket/tail", "xdp_sock")
+PREFIXED: Final = (
+    *("socket1", "perf_event/type=1,config=0,frequency=99", "xdp/lo"),
+    *("socket/tail", "xdp_sock"),
+)
 """The sections of all these objects that only others accept, by a prefix.
 
-The first is in our ``prefixes``, the second in cilium/ebpf's tests, the last in rtc-testbench.
+The first is in our ``prefixes``, two are in our ``exporter``; then one of cilium/ebpf's tests, and
+rtc-testbench's.
 """
 
 MORE: Final[Mapping[str, str]] = {

@@ -21,6 +21,7 @@ REFUSED: Mapping[str, str] = {
     "core_reached": "prog 'reached': failed to load: -EINVAL",
     "core_stores": "prog 'stores': failed to load: -EACCES",
     "core_stores_v4": "prog 'stores': failed to load: -EACCES",
+    "exporter": "failed to guess program type from ELF section 'perf_event/type=1,",
     "freplace": "prog 'other': failed to load: -EINVAL",  # it is told of no program to attach to
     "iter": "prog 'elements': failed to prepare load attributes: -ESRCH",
     "ksyms": "failed to find BTF for extern 'bpf_task_acquire'",  # clang 11 makes none
