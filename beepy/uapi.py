@@ -292,6 +292,8 @@ class MapCreate(Structure):
         ("btf_value_type_id", c_uint32),
         ("btf_vmlinux_value_type_id", c_uint32),
         ("map_extra", c_uint64),
+        ("value_type_btf_obj_fd", c_int32),
+        ("map_token_fd", c_int32),
     )
 
 
@@ -348,6 +350,10 @@ class ProgLoad(Structure):
         ("attach_prog_fd", c_uint32),
         ("core_relo_cnt", c_uint32),
         ("fd_array", c_uint64),
+        ("core_relos", c_uint64),
+        ("core_relo_rec_size", c_uint32),
+        ("log_true_size", c_uint32),
+        ("prog_token_fd", c_int32),
     )
 
 
@@ -388,7 +394,22 @@ class BtfLoad(Structure):
         ("btf_size", c_uint32),
         ("btf_log_size", c_uint32),
         ("btf_log_level", c_uint32),
+        ("btf_log_true_size", c_uint32),
+        ("btf_flags", c_uint32),
+        ("btf_token_fd", c_int32),
     )
+
+
+class TokenCreate(Structure):
+    """BPF_TOKEN_CREATE; ``bpffs_fd`` is the root directory of a BPF file system."""
+
+    _fields_ = (
+        ("flags", c_uint32),
+        ("bpffs_fd", c_uint32),
+    )
+
+
+BPF_F_TOKEN_FD: Final = 1 << 16  # among the flags of what is created: the token's fd is given
 
 
 class GetId(Structure):

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from beepy import map_types, sections
-from beepy.analysis import effects, requirements
+from beepy.analysis import delegation, effects, requirements
 from beepy.analysis.description import (
     CheckInfo,
     Description,
@@ -109,6 +109,7 @@ def describe(
         externs=tuple(extern.name for extern in spec.externs),
         relocations=tuple(_relocation_infos(spec, fixups)) if relocations else (),
         needs=needs,
+        token=delegation.of_collection(spec),
         check=check,
     )
 
@@ -133,6 +134,7 @@ def _program_info(
         externs=tuple(externs),
         changes=effects.of_program(program, helpers, pinned),
         needs=needs,
+        besides_token=delegation.besides_of(program, needs),
     )
 
 

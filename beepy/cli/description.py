@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from beepy.analysis.delegation import Delegation, options
 from beepy.analysis.description import (
     CheckInfo,
     Description,
@@ -15,7 +16,7 @@ from beepy.analysis.description import (
     RelocationInfo,
     VariableInfo,
 )
-from beepy.analysis.requirements import Requirements
+from beepy.analysis.requirements import Capability, Requirements
 from beepy.features import Feature
 from beepy.text import brief, safe
 from beepy.width import pad, width, wrap
@@ -89,6 +90,7 @@ def _lines(description: Description) -> Iterator[str]:
             *[("not supported", text) for text in description.unsupported],
             ("changes", ", ".join(description.changes) or "nothing but its own maps"),
             *_requirements(description.needs),
+            *_token(description.token),
         ],
     )
     if description.parameters:
@@ -147,6 +149,7 @@ def _program(program: ProgramInfo, of_image: Requirements) -> Iterator[str]:
             ("helpers", ", ".join(program.helpers) or "none"),
             *([("kernel symbols", ", ".join(program.externs))] if program.externs else []),
             *_different_requirements(program.needs, of_image),
+            ("with a token", _besides(program.besides_token)),
         ],
     )
 
@@ -192,6 +195,18 @@ def _capabilities(required: Requirements) -> Iterator[tuple[str, str]]:
         lines.append(f"before {Feature.CAP_BPF.since}: CAP_SYS_ADMIN, not CAP_BPF")
     for number, line in enumerate(lines):
         yield "" if number else "capabilities", line
+
+
+def _token(delegation: Delegation) -> Iterator[tuple[str, str]]:
+    lines = [*options(delegation), _besides(delegation.besides)]
+    for number, line in enumerate(lines):
+        yield "" if number else "BPF token", line
+
+
+def _besides(capabilities: Sequence[Capability]) -> str:
+    """Return what a user needs besides a BPF token."""
+    needed = [f"{capability.name} ({capability.reason})" for capability in capabilities]
+    return f"needs {' and '.join(needed)} too" if needed else "enough"
 
 
 def _check(check: CheckInfo) -> Iterator[str]:

@@ -10,6 +10,7 @@ from beepy import capability
 from beepy.errors import KernelError
 from beepy.features import Feature
 from beepy.kernel import features
+from beepy.sys import token
 
 _BITS: Final = {  # include/uapi/linux/capability.h
     "CAP_DAC_OVERRIDE": 1,
@@ -88,8 +89,13 @@ def why_refused(needed: Collection[str], *, perf: bool = False) -> str:
         paranoid = perf_event_paranoid()
         if perf and paranoid is not None and paranoid > -1:
             reasons.append(f"kernel.perf_event_paranoid is {paranoid}")
-    elif _in_user_namespace():
-        reasons.append("capabilities within a user namespace do not count")
+    elif in_user_namespace():
+        by_token = not perf and token.of_process()
+        reasons.append(
+            "the BPF token does not delegate it"
+            if by_token
+            else "capabilities within a user namespace do not count"
+        )
     if level := lockdown():
         reasons.append(f"the kernel is locked down ({level})")
     if not reasons and _status("Seccomp") == str(_FILTERED):
@@ -99,7 +105,8 @@ def why_refused(needed: Collection[str], *, perf: bool = False) -> str:
     return "; ".join(reasons)
 
 
-def _in_user_namespace() -> bool:
+def in_user_namespace() -> bool:
+    """Return whether this process is in another user namespace than the first."""
     return _text(_UID_MAP).split() not in (["0", "0", "4294967295"], [])
 
 
