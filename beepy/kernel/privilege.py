@@ -6,23 +6,13 @@ from errno import EACCES, EPERM
 from pathlib import Path
 from typing import Final
 
-from beepy import capability
+from beepy import capability, uapi
 from beepy.errors import KernelError
 from beepy.features import Feature
 from beepy.kernel import features
 from beepy.sys import token
 
-_BITS: Final = {  # include/uapi/linux/capability.h
-    "CAP_DAC_OVERRIDE": 1,
-    "CAP_DAC_READ_SEARCH": 2,
-    "CAP_NET_ADMIN": 12,
-    "CAP_NET_RAW": 13,
-    "CAP_SYS_PTRACE": 19,
-    "CAP_SYS_ADMIN": 21,
-    "CAP_SYSLOG": 34,
-    "CAP_PERFMON": 38,
-    "CAP_BPF": 39,
-}
+_BITS: Final = uapi.CAPABILITIES
 _STATUS: Final = Path("/proc/self/status")
 _LAST: Final = Path("/proc/sys/kernel/cap_last_cap")
 _LOCKDOWN: Final = Path("/sys/kernel/security/lockdown")
