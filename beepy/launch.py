@@ -19,6 +19,7 @@ from beepy.events.decoder import Decoder
 from beepy.events.own import OwnRecords
 from beepy.hooks import Target
 from beepy.host import runtime
+from beepy.kernel.link import Step
 from beepy.kernel.own_pid import own_pid
 from beepy.kernel.program import Program
 from beepy.log import Log
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from beepy.events.arrangement import Arrangement  # few runs arrange
     from beepy.selecting import Subjects  # most runs show everybody's events
     from beepy.trace.lines import TraceLine  # few runs trace
+    from beepy.trace.tracer import Tracer  # as above
 
 _log = Log(__name__)
 
@@ -100,11 +102,17 @@ class Loaded(NamedTuple):
 
 
 class Launched(NamedTuple):
-    """A run with its images; ``chosen`` rows are what the request asks for, and its processes."""
+    """A run with its images; ``chosen`` rows are what the request asks for, and its processes.
+
+    ``attached`` are called when everything is attached, before other threads are started; who has
+    launched the run may add to them. ``steps`` are what takes privileges while the run lasts.
+    """
 
     run: Run
     images: Sequence[Loaded]
     chosen: Chosen
+    attached: list[Callable[[], None]]
+    steps: Sequence[Step]
 
 
 def launch(request: RunRequest) -> Launched:
@@ -129,8 +137,8 @@ def launch(request: RunRequest) -> Launched:
         _record_images(loaded, resources)
         collections = [collection for image in loaded for collection in image.collections]
         meter = _meter(request, loaded, resources)
-        if request.trace:
-            _trace(loaded, request.trace, resources)
+        tracer = _tracer(request, loaded, resources)
+        attached: list[Callable[[], None]] = []
         source = stream(
             *collections,
             interval=request.interval,
@@ -139,7 +147,9 @@ def launch(request: RunRequest) -> Launched:
             attached=[
                 partial(_pin_programs, collections, request.pins.programs),
                 partial(_keep_pins, unpin),
+                partial(_call_all, attached),
                 *([meter.start] if meter else []),
+                *([tracer.start] if tracer else []),
             ],
             detached=[meter.stop] if meter else [],
             ended=[meter.check] if meter else [],
@@ -160,7 +170,10 @@ def launch(request: RunRequest) -> Launched:
                 run.add_stage(FILTERED, passing(chosen, run.decoders))
             on_error.pop_all()  # from here on the run closes its source
         run.add_resources(resources.pop_all())
-    return Launched(run, loaded, chosen)
+    steps: list[Step] = ["statistics"] if meter else []
+    if tracer:
+        steps.append("tracefs")
+    return Launched(run, loaded, chosen, attached, steps)
 
 
 def replay(
@@ -182,7 +195,7 @@ def replay(
         if any(chosen):
             run.add_stage(FILTERED, passing(chosen, run.decoders))
         on_error.pop_all()
-    return Launched(run, (), chosen)
+    return Launched(run, (), chosen, [], ())
 
 
 def specs_of(
@@ -329,15 +342,17 @@ def _meter(request: RunRequest, loaded: Sequence[Loaded], resources: ExitStack) 
     return resources.enter_context(Meter(programs, request.max_overhead, shed))
 
 
-def _trace(
-    loaded: Sequence[Loaded], show: "Callable[[TraceLine], None]", resources: ExitStack
-) -> None:
-    """Show what the programs print, from now on until ``resources`` is closed."""
+def _tracer(request: RunRequest, loaded: Sequence[Loaded], resources: ExitStack) -> "Tracer | None":
+    """Return what shows the lines that programs print, None if nobody asks; not started yet."""
+    if not request.trace:
+        return None
     from beepy.trace.lines import Owner  # noqa: PLC0415 - few runs ask for it
     from beepy.trace.tracer import Tracer  # noqa: PLC0415 - as above
 
     programs = [(Owner(image, program.name), program) for image, program in _programs(loaded)]
-    resources.enter_context(Tracer(programs, show))
+    tracer = Tracer(programs, request.trace)
+    resources.push(tracer)
+    return tracer
 
 
 def _programs(loaded: Sequence[Loaded]) -> list[tuple[str, Program]]:
@@ -366,6 +381,11 @@ def _pin_programs(collections: Sequence[Collection], directory: str) -> None:
 
     for collection in collections:
         pin_programs(collection.programs.values(), directory, collection.pinned)
+
+
+def _call_all(functions: Sequence[Callable[[], None]]) -> None:
+    for function in functions:
+        function()
 
 
 def _keep_pins(unpin: ExitStack) -> None:
