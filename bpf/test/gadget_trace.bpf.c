@@ -5,8 +5,16 @@
  */
 #include "gadget.h"
 
-enum kind { connect, accept, close };
-enum how_set { FAST = 1, SAFE = 2, CHEAP = 4 };
+enum kind {
+	connect,
+	accept,
+	close
+};
+enum how_set {
+	FAST = 1,
+	SAFE = 2,
+	CHEAP = 4
+};
 
 struct event {
 	gadget_timestamp timestamp_raw;

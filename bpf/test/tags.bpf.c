@@ -2,9 +2,9 @@
 /* Declaration tags longer than the kernel's names: it and libbpf take them. */
 #include "hits.h"
 
-#define TEN "0123456789"
+#define TEN	"0123456789"
 #define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
-#define TAG __attribute__((btf_decl_tag("tag:" HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED)))
+#define TAG	__attribute__((btf_decl_tag("tag:" HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED)))
 
 struct TAG tagged {
 	u32 number TAG;

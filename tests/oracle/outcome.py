@@ -17,13 +17,13 @@ from tests.oracle.comparison import Compared
 from tests.oracle.libbpf import Verdict
 
 PREFIXED: Final = (
-    *("socket1", "perf_event/type=1,config=0,frequency=99", "xdp/lo"),
+    *("socket1", "perf_event/type=1,config=0,frequency=99", "xdp/lo", "perf_event/sampler"),
     *("socket/tail", "xdp_sock"),
 )
 """The sections of all these objects that only others accept, by a prefix.
 
-The first is in our ``prefixes``, two are in our ``exporter``; then one of cilium/ebpf's tests, and
-rtc-testbench's.
+The first is in our ``prefixes``, two are in our ``exporter``, one in ``gadget_trace``; then one of
+cilium/ebpf's tests, and rtc-testbench's.
 """
 
 MORE: Final[Mapping[str, str]] = {

@@ -23,6 +23,8 @@ REFUSED: Mapping[str, str] = {
     "core_stores_v4": "prog 'stores': failed to load: -EACCES",
     "exporter": "failed to guess program type from ELF section 'perf_event/type=1,",
     "freplace": "prog 'other': failed to load: -EINVAL",  # it is told of no program to attach to
+    "gadget_snap": "struct gadget_socket_value.pid_tgid",  # of no kernel
+    "gadget_trace": "failed to guess program type from ELF section 'perf_event/sampler'",
     "iter": "prog 'elements': failed to prepare load attributes: -ESRCH",
     "ksyms": "failed to find BTF for extern 'bpf_task_acquire'",  # clang 11 makes none
     "ksyms_variable": "prog 'variable': failed to load: -ENOENT",
@@ -34,6 +36,7 @@ REFUSED: Mapping[str, str] = {
     "overflow": "map 'print_perf': failed to create: -EINVAL",
     "perfbuf": "map 'print_events': failed to create: -EINVAL",
     "prefixes": "failed to guess program type from ELF section 'socket1'",
+    "prints": "failed to find BTF for extern 'bpf_stream_vprintk_impl'",  # clang 11 makes none
     "static_programs": "program 'on_exit' is static and not supported",
     "struct_ops": "prog 'unused': SEC(\"struct_ops\") program isn't referenced anywhere",
 }
