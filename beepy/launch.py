@@ -8,19 +8,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from beepy.btf.btf import Btf
-from beepy.chosen import Chosen, passing
+from beepy.chosen import Chosen, not_own, passing
 from beepy.collection import targets
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
 from beepy.collection.missing import Missing
 from beepy.errors import UsageError, worded
-from beepy.events.batch import Batch
-from beepy.events.decoder import Decoder
-from beepy.events.own import OwnRecords
 from beepy.hooks import Target
 from beepy.host import runtime
 from beepy.kernel.link import Step
-from beepy.kernel.own_pid import own_pid
 from beepy.kernel.program import Program
 from beepy.log import Log
 from beepy.obj.pinning import Pins
@@ -31,7 +27,6 @@ from beepy.oci.options import Options
 from beepy.session import FILTERED, OWN, Run
 from beepy.source import parse_all, warn_of
 from beepy.streams import stream
-from beepy.text import safe
 from beepy.uapi import MapType
 
 if TYPE_CHECKING:
@@ -164,7 +159,7 @@ def launch(request: RunRequest) -> Launched:
                 hides_zeros=request.hides_zeros,
                 arrangement=request.arrangement,
             )
-            run.add_stage(OWN, _own(run.decoders))
+            run.add_stage(OWN, not_own(run.decoders))
             chosen = Chosen(filters, request.wheres)
             if any(chosen):
                 run.add_stage(FILTERED, passing(chosen, run.decoders))
@@ -390,21 +385,3 @@ def _call_all(functions: Sequence[Callable[[], None]]) -> None:
 
 def _keep_pins(unpin: ExitStack) -> None:
     unpin.pop_all()
-
-
-def _own(decoders: Sequence[Decoder]) -> Callable[[Batch], Batch]:
-    """Return a stage that leaves out rows of beepy's own process, where rows have a pid."""
-    pid = own_pid()
-    own = OwnRecords(pid, decoders) if pid is not None else None
-    if own is None:
-        _log.info("beepy's own rows are shown: its pid in the first PID namespace is not known")
-        return _unchanged
-    mixed = [decoder.schema for decoder in decoders if not own.names_process(decoder.schema)]
-    if mixed:
-        listed = ", ".join(dict.fromkeys([safe(schema.map) for schema in mixed]))
-        _log.info("beepy's own work may be in %s: no record names a process", listed)
-    return own.apply
-
-
-def _unchanged(batch: Batch) -> Batch:
-    return batch

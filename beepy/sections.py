@@ -61,14 +61,6 @@ class Mechanism(Enum):
         """
         return self in (Mechanism.UPROBE, Mechanism.USDT)
 
-    @property
-    def opens_perf_events(self) -> bool:
-        """Tell whether programs are attached to perf events."""
-        return self in (
-            *(Mechanism.KPROBE, Mechanism.KSYSCALL, Mechanism.PERF_EVENT, Mechanism.TRACEPOINT),
-            *(Mechanism.UPROBE, Mechanism.USDT),
-        )
-
     def reads_tracefs(self, name: str) -> bool:
         """Tell whether attaching to ``name`` reads tracefs: a tracepoint's number, a pattern."""
         if self in (Mechanism.KPROBE_MULTI, Mechanism.TRAMPOLINE_MULTI):

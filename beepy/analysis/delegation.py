@@ -13,11 +13,19 @@ from beepy.analysis import requirements
 from beepy.analysis.requirements import Capability, Requirements
 from beepy.obj.spec import CollectionSpec, JumpTableRef, MapSpec, ProgramSpec
 from beepy.rewrite import losses
+from beepy.sections import Mechanism
 from beepy.uapi import AttachType, Cmd, MapType, ProgType
 
 _ANY: Final = "any"
 # capabilities that the kernel demands in the first user namespace, whatever they are needed for
 _NOT_DELEGATED: Final = frozenset({"CAP_DAC_READ_SEARCH", "CAP_SYSLOG", "CAP_SYS_ADMIN"})
+# programs are attached to perf events
+_BY_PERF_EVENT: Final = frozenset(
+    {
+        *(Mechanism.KPROBE, Mechanism.KSYSCALL, Mechanism.PERF_EVENT, Mechanism.TRACEPOINT),
+        *(Mechanism.UPROBE, Mechanism.USDT),
+    }
+)
 
 
 class Delegation(NamedTuple):
@@ -68,7 +76,7 @@ def besides_of(program: ProgramSpec, needs: Requirements) -> tuple[Capability, .
     """Return the capabilities that a program with these ``needs`` needs besides a token."""
     hook = sections.find(program.section)
     besides = [cap for cap in needs.capabilities if cap.name in _NOT_DELEGATED]
-    if hook and hook.mechanism and hook.mechanism.opens_perf_events:
+    if hook and hook.mechanism in _BY_PERF_EVENT:
         besides.append(Capability("CAP_PERFMON", "perf events"))
     if hook and hook.prog_type == ProgType.SOCKET_FILTER:
         besides.append(Capability("CAP_NET_RAW", "packets of a network namespace of others"))

@@ -17,6 +17,7 @@ from beepy.errors import KernelError
 from beepy.kernel.link import Step
 from beepy.launch import Launched, Loaded
 from beepy.log import Log
+from beepy.readers import KERNEL_STACKS
 from beepy.sys import process, syscall
 from beepy.uapi import CAPABILITIES, Cmd, MapType
 
@@ -27,7 +28,8 @@ TABLE: Final[Mapping[Step, tuple[str, ...]]] = {
     "perf buffer": ("CAP_PERFMON", "CAP_IPC_LOCK"),  # a new ring, for a CPU that comes back
     "perf event": ("CAP_SYS_ADMIN",),  # where the distribution demands that for it
     "statistics": ("CAP_SYS_ADMIN",),  # of run time, which are switched on and off
-    "names": ("CAP_SYSLOG", "CAP_DAC_READ_SEARCH"),  # of kernel symbols and of cgroups
+    "symbols": ("CAP_SYSLOG",),  # the kernel's, with their addresses
+    "cgroups": ("CAP_DAC_READ_SEARCH",),  # opened by their ids
     "modules": ("CAP_DAC_READ_SEARCH",),  # Python's, where other users' directories have them
     # detaching where links are older than the kernel's, or not by a descriptor
     "netlink": ("CAP_NET_ADMIN",),
@@ -47,10 +49,13 @@ _REFUSED: Final = (Cmd.PROG_LOAD, Cmd.MAP_CREATE, Cmd.BTF_LOAD, Cmd.TOKEN_CREATE
 def drop(launched: Launched) -> None:
     """Give up the capabilities that no later step needs, other programs, and new BPF programs.
 
-    Other threads would keep their capabilities, so this comes before any is started. Where the
-    kernel refuses it, the run goes on as it is.
+    Other threads would keep their capabilities, so this comes before any is started; if there is
+    one nevertheless, or where the kernel refuses it, the run goes on as it is.
     """
     try:
+        if threads := process.other_threads():
+            _log.info("privileges are not given up: %d other threads would keep theirs", threads)
+            return
         _, held, _ = process.capabilities()
         steps = {*launched.steps, *_steps(launched.images)}
         kept = _bits(held, steps)
@@ -73,7 +78,9 @@ def _steps(images: Sequence[Loaded]) -> Iterator[Step]:
         for link in collection.links:
             yield from link.steps
         if collection.spec.exporter:
-            yield "names"
+            yield from ("symbols", "cgroups")
+        if KERNEL_STACKS in collection.maps:
+            yield "symbols"
         for tracked in collection.spec.tracked:
             if collection.maps[tracked.map].type == MapType.PERF_EVENT_ARRAY:
                 yield "perf buffer"

@@ -25,8 +25,8 @@ _KPROBES = (PerfEventType.KPROBE, PerfEventType.KRETPROBE)
 
 Step = Literal[
     "bpf",
+    "cgroups",
     "modules",
-    "names",
     "namespace",
     "netlink",
     "perf buffer",
@@ -34,6 +34,7 @@ Step = Literal[
     "program",
     "sockets",
     "statistics",
+    "symbols",
     "tracefs",
 ]
 """What a run may do after everything is attached; ``cli.drop`` has the capabilities for it.

@@ -43,6 +43,14 @@ def set_capabilities(new: Capabilities) -> None:
     _check(call.libc().capset(ctypes.create_string_buffer(_HEADER), low + high), "capset")
 
 
+def other_threads() -> int:
+    """Return how many threads this process has besides the calling one. Raises KernelError."""
+    try:
+        return len(os.listdir("/proc/self/task")) - 1  # noqa: PTH208 - only their number
+    except OSError as error:
+        raise KernelError.of(f"{_WHERE}: /proc/self/task", error) from None
+
+
 def can_read(path: str) -> bool:
     """Return whether this thread may read a file or directory, True if it does not exist.
 

@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import shutil
+import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -14,13 +16,17 @@ import pytest
 
 from beepy import uapi
 from beepy.cli import drop
-from beepy.host import cgroups
+from beepy.host import cgroups, machine
 from beepy.host.machine import release
 from beepy.kernel.link import Step
 from tests.kernel.conftest import ObjectOf
-from tests.support import apart, ordinary
-from tests.support.command import Beepy, Running, environment
-from tests.support.trigger import trigger
+from tests.support import apart, exits, ordinary, pids
+from tests.support.command import ROOT, Beepy, Running, environment
+from tests.support.exits import Exit
+from tests.support.gadgets import Layout
+from tests.support.scrape import page, until
+from tests.support.screen import Terminal
+from tests.support.trigger import named, trigger
 
 pytestmark = pytest.mark.kernel
 
@@ -64,6 +70,9 @@ def test_each_step_has_a_row_of_capabilities_that_are_known() -> None:
         ("bashreadline",),
         ("xdpcount", "--iface", "lo"),
         ("exitsnoop", "--top", "3", "--by", "comm", "--every", "1s"),  # another thread
+        ("exitsnoop", "--pid", str(os.getpid()), "--uid", "0"),  # a map of each
+        ("exitsnoop", "--comm", "python"),
+        ("exitsnoop", "--cgroup", cgroups.root() or "/sys/fs/cgroup"),
     ],
     ids=" ".join,
 )
@@ -89,6 +98,84 @@ def test_tables_are_read_and_scraped_without_privileges(beepy: Beepy, object_of:
         assert running.end().code == 0
 
 
+def test_rows_on_a_terminal_are_drawn_without_privileges(beepy: Beepy) -> None:
+    """They are drawn late by a thread."""
+    drawing = beepy._replace(variables={"TERM": "xterm"})
+    options = ("-o", "columns", "--no-metrics")
+    with (
+        Terminal() as terminal,
+        drawing.start("run", "runqlat", *options, stdout=terminal.fd) as running,
+    ):
+        while not any("|***" in line for line in terminal.screen().lines):
+            assert running.process.poll() is None, running.err
+        assert len(threads(running)) > 1
+        expect(running)
+        assert running.end().code == 0
+
+
+def test_a_recording_is_written_without_privileges(beepy: Beepy, tmp_path: Path) -> None:
+    path = str(tmp_path / "exits")
+    options = ("--record", path, "-o", "json", "--no-metrics")
+    with beepy.start("run", "exitsnoop", *options) as running:
+        expect(running)
+        while not running.out:
+            exits.fork([Exit(b"recorded", 3)])
+        done = running.end()
+    assert done.code == 0
+    replayed = beepy("replay", path, "-o", "json")
+    assert replayed.out == done.out
+
+
+def test_stacks_of_the_kernel_are_looked_up(
+    beepy: Beepy, object_of: ObjectOf, tmp_path: Path
+) -> None:
+    layout = Layout(tmp_path / "layout")
+    layout.gadget("x.example/trace:1", Path(object_of("gadget_trace")).read_bytes())
+    options = ("--prog", "enter", "--set", "targ_op=5", "--storage", str(layout.path))
+    shown = ("-o", "json", "--no-metrics")
+    with beepy.start("run", "x.example/trace:1", *options, *shown) as running:
+        expect(running, "CAP_SYSLOG")
+        trigger(5, 1)
+        running.until(lambda: b"\n" in running.out)
+        done = running.end()
+    (row,) = map(json.loads, done.out.splitlines())
+    assert {*row["stack"].split("; ")} <= {name for _, _, name in machine.symbols()}
+
+
+def test_names_for_metrics_are_looked_up(beepy: Beepy, object_of: ObjectOf, tmp_path: Path) -> None:
+    shutil.copy(object_of("exporter"), tmp_path / "pair.bpf.o")
+    shutil.copy(ROOT / "tests" / "kernel" / "exporter.yaml", tmp_path / "pair.yaml")
+    names = ("CAP_SYSLOG", "CAP_DAC_READ_SEARCH")
+    kept = (*names, "CAP_PERFMON", "CAP_IPC_LOCK", "CAP_SYS_ADMIN")  # a perf buffer, and -v
+    options = ("-v", "--prog", "count", "-o", "none", "--prom-port", "0")
+    with beepy.start("run", str(tmp_path / "pair.yaml"), *options) as running:
+        url = running.metrics()
+        with named(b"kept1"):
+            trigger(1, 1)
+        expect(running, *kept)
+        until(lambda: page(url), lambda text: 'function="vfs_read"' in text)
+        expect(running, *kept)
+        done = running.end()
+    assert done.code == 0
+    assert "cgroups: their tree is read" not in done.err
+
+
+def test_a_thread_that_runs_already_would_keep_all(beepy: Beepy) -> None:
+    start = """
+import sys, threading
+from beepy.__main__ import main
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+sys.exit(main())
+"""
+    arguments = ("-v", "run", "runqlat", "-o", "none", "--no-metrics")
+    command = [sys.executable, "-W", "error", "-c", start, *arguments]
+    why = b"privileges are not given up: 1 other threads would keep theirs"
+    with Running(command, environment(beepy.home)) as running:
+        running.until(lambda: why in running.err)
+        assert {thread["NoNewPrivs"] for thread in threads(running)} == {"0"}
+        assert running.end().code == 0
+
+
 def test_a_perf_buffer_may_need_a_new_ring(beepy: Beepy, object_of: ObjectOf) -> None:
     with beepy.start("run", object_of("perfbuf"), "-o", "json", "--no-metrics") as running:
         expect(running, "CAP_PERFMON", "CAP_IPC_LOCK")
@@ -103,6 +190,29 @@ def test_statistics_are_switched_on_and_off(beepy: Beepy) -> None:
         expect(running, "CAP_SYS_ADMIN")
         assert len(threads(running)) > 1
         assert running.end().code == 0
+
+
+def test_over_the_bound_it_is_detached(beepy: Beepy, object_of: ObjectOf) -> None:
+    pids.need_the_same()
+    busy = (sys.executable, "-c", "import os\nwhile True: os.getppid()")
+    with subprocess.Popen(busy) as process:
+        bound = ("--max-overhead", "0.1%", "--set", f"target_pid={process.pid}")
+        options = (*bound, "-o", "none", "--no-metrics")
+        with beepy.start("run", object_of("burn"), *options) as running:
+            expect(running, "CAP_SYS_ADMIN")
+            done = running.wait()
+        process.kill()
+    assert done.code == 4
+    assert "programs: detached: they took " in done.err
+
+
+def test_prints_are_read(beepy: Beepy, object_of: ObjectOf) -> None:
+    options = ("--trace", "-o", "none", "--no-metrics")
+    with beepy.start("run", object_of("prints"), *options) as running:
+        expect(running, "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_SYS_ADMIN")
+        done = running.end()
+    assert done.code == 0
+    assert "tries again" not in done.err
 
 
 def test_what_is_kept_is_a_message(beepy: Beepy) -> None:
