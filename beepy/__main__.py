@@ -33,7 +33,7 @@ def command() -> NoReturn:
     time of a short run; with -W or -X dev it still comes, and warns of what was left open.
     """
     code = main()
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # Python has none for one that is closed
         with suppress(OSError, ValueError):  # closed, or its reader is gone: that was reported
             stream.flush()
     if sys.warnoptions or sys.flags.dev_mode:
