@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from beepy.analysis.delegation import Delegation
+from beepy.analysis.loss_counts import LossCount
 from beepy.analysis.requirements import Capability, Requirements
 from beepy.events.codec import Value
 
@@ -48,6 +49,7 @@ class MapInfo(NamedTuple):
     ``endless`` are the labels that have ever more values while the machine runs.
     ``record_type`` is the type that a buffer's records are shown with, "" for other maps;
     ``type_reason`` says why, if the map does not declare the types that it is shown with.
+    ``losses`` is how a run counts what it loses, None if it is not shown.
     """
 
     name: str
@@ -67,6 +69,7 @@ class MapInfo(NamedTuple):
     metric: str | None
     labels: tuple[str, ...]
     endless: tuple[str, ...]
+    losses: LossCount | None
     fields: tuple[FieldInfo, ...]
 
 

@@ -16,6 +16,7 @@ from beepy.analysis.description import (
     RelocationInfo,
     VariableInfo,
 )
+from beepy.analysis.loss_counts import EXACT, KERNEL, NOTHING, PROGRAMS, UNKNOWN, LossCount
 from beepy.analysis.requirements import Capability, Requirements
 from beepy.features import Feature
 from beepy.text import brief, safe
@@ -27,6 +28,13 @@ _MAX_DEFAULT: Final = 40  # characters of a variable's value
 _MAX_DESCRIPTION: Final = 200  # characters of a parameter's
 _INDENT: Final = 4
 _OCI: Final = "org.opencontainers.image."  # most annotations begin with it
+_LOSSES: Final = {
+    EXACT: "counted by code that beepy adds to the programs",
+    NOTHING: "none",
+    KERNEL: "counted by the kernel",
+    PROGRAMS: "counted by the programs",
+    UNKNOWN: "not counted",
+}
 _FIRST_COLUMN: Final = re.compile(r" *\S.*?  +")  # of a line, with the blanks after it
 
 
@@ -240,10 +248,15 @@ def _map(info: MapInfo) -> Iterator[str]:
             *([("not shown", info.not_shown)] if info.not_shown else []),
             *([("metric", metric)] if info.metric else []),
             *([("endless", endless)] if info.endless else []),
+            *([("losses", _losses(info.losses))] if info.losses else []),
         ],
     )
     if info.fields:
         yield from _fields(info.fields)
+
+
+def _losses(count: LossCount) -> str:
+    return f"{_LOSSES[count.by]}: {count.reason}" if count.reason else _LOSSES[count.by]
 
 
 def _fields(infos: Iterable[FieldInfo]) -> Iterator[str]:
