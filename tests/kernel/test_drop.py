@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from errno import ENOSYS
 from pathlib import Path
 from typing import get_args
@@ -230,17 +230,6 @@ def test_an_iterator_is_attached_for_each_reading(beepy: Beepy, object_of: Objec
         done = running.end()
     assert done.code == 0, done.err
     assert all(json.loads(line) for line in done.out.splitlines())
-
-
-@pytest.fixture
-def group() -> Iterator[Path]:
-    root = cgroups.root()
-    if not root:
-        pytest.skip("cgroup v2 is not mounted")
-    made = Path(root) / f"beepy-drop-{os.getpid()}"
-    made.mkdir()
-    yield made
-    made.rmdir()
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,7 @@ def test_after_losses_a_size_is_suggested(compiled: ObjectOf, beepy: Beepy) -> N
 
 
 def parsed(path: str) -> CollectionSpec:
-    return parse(Path(path).read_bytes(), "counted")
+    return parse(Path(path).read_bytes(), name="counted")
 
 
 def test_a_table_may_have_another_name_where_it_is_shown(compiled: ObjectOf) -> None:
