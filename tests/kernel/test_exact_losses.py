@@ -30,19 +30,17 @@ from beepy.streams import stream
 from tests import soak
 from tests.kernel.conftest import ObjectOf
 from tests.support.command import Beepy, Done, Running
-from tests.support.trigger import named
+from tests.support.trigger import OURS, named
 
 pytestmark = [pytest.mark.kernel, pytest.mark.soak]
 
 RUNS = soak.times(20)
 CPUS = sorted(os.sched_getaffinity(0))
-TRIGGER = 0x20000000 | os.getpid()
 BURST = 2000
 LIBC = ctypes.CDLL(None)
 PERF_EVENT_IOC_DISABLE = 0x2401
 
 SOURCE = f"""
-#define TRIGGER {TRIGGER}
 #include "test/trigger.h"
 
 struct event {{
@@ -128,7 +126,7 @@ SOURCES = {
 def produce(bursts: int, cpu: int) -> None:
     os.sched_setaffinity(0, {cpu})  # of this thread
     for _ in range(bursts):
-        LIBC.prctl(TRIGGER, 0, 0, 0, 0)
+        LIBC.prctl(OURS, 0, 0, 0, 0)
 
 
 def disturb(running: Running, dice: random.Random, ended: threading.Event) -> None:
@@ -212,7 +210,7 @@ def parsed(path: str) -> CollectionSpec:
 
 
 def test_a_table_may_have_another_name_where_it_is_shown(compiled: ObjectOf) -> None:
-    spec = parsed(compiled(f'#define TRIGGER {TRIGGER}\n#include "test/counter_hash.bpf.c"'))
+    spec = parsed(compiled('#include "test/counter_hash.bpf.c"'))
     (tracked,) = spec.tracked
     spec = spec._replace(tracked=(tracked._replace(shown_as="calls"),))
     (spec,) = apply_all([spec], {"calls": 2})
@@ -220,7 +218,7 @@ def test_a_table_may_have_another_name_where_it_is_shown(compiled: ObjectOf) -> 
         source.open()
         for name in (b"a", b"b", b"c", b"d", b"c"):
             with named(name):
-                LIBC.prctl(TRIGGER, 0, 1, 0, 0)
+                LIBC.prctl(OURS, 0, 1, 0, 0)
         source.stop()
         batches = list(source)
     assert [(batch.schema.map, batch.records) for batch in batches] == [("calls", 2)]
@@ -231,7 +229,7 @@ def test_what_a_cpu_without_a_ring_sends_is_counted(
     compiled: ObjectOf, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Stop an event as the kernel does for a CPU that goes offline; tests/vm takes one offline."""
-    spec = parsed(compiled(f'#define TRIGGER {TRIGGER}\n#include "test/perfbuf.bpf.c"'))
+    spec = parsed(compiled('#include "test/perfbuf.bpf.c"'))
     with ExitStack() as undo:
         collection = undo.enter_context(load(spec, count_losses=True))
         losses = undo.enter_context(closing(Losses(collection)))
@@ -243,15 +241,15 @@ def test_what_a_cpu_without_a_ring_sends_is_counted(
         assert isinstance(perf_reader, PerfReader)
         with closing(reader):
             collection.attach()
-            LIBC.prctl(TRIGGER, 3, 1, 0, 0)
+            LIBC.prctl(OURS, 3, 1, 0, 0)
             (ring,) = [ring for ring in perf_reader._rings if ring.cpu == CPUS[0]]
             fcntl.ioctl(ring.event.fileno(), PERF_EVENT_IOC_DISABLE)
-            LIBC.prctl(TRIGGER, 4, 1, 0, 0)
+            LIBC.prctl(OURS, 4, 1, 0, 0)
             batches = list(reader.end())
             assert sum([batch.records for batch in batches]) == 3
             assert sum([batch.lost or 0 for batch in batches]) == 4
             assert None not in [batch.lost for batch in batches]
-            LIBC.prctl(TRIGGER, 5, 1, 0, 0)
+            LIBC.prctl(OURS, 5, 1, 0, 0)
             assert [(batch.records, batch.lost) for batch in reader.end()] == [(5, 0)]
     assert [message.partition(": CPU ")[0] for message in caplog.messages] == [
         "map 'print_events'"
