@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from beepy import hooks, map_types, maps
 from beepy.collection.collection import Collection
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from beepy.collection.cgroup_ids import CgroupWatch  # few maps are filled
 
 _log = Log(__name__)
-
-KERNEL_STACKS: Final = "ig_kstack"
-"""The map of stacks of the kernel, whose frames are looked up among its symbols."""
 
 
 def of(collection: Collection, losses: Losses) -> Iterator[Reader]:
@@ -67,7 +64,7 @@ def _machine(collection: Collection) -> Machine:
     from beepy.maps import stacks  # noqa: PLC0415 - as above
 
     known = symbols.Symbols()
-    kernel, user = (collection.maps.get(name) for name in (KERNEL_STACKS, "ig_ustack"))
+    kernel, user = (collection.maps.get(name) for name in ("ig_kstack", "ig_ustack"))
     return Machine(
         user=users.user,
         group=users.group,

@@ -14,10 +14,10 @@ from typing import Final
 
 from beepy import capability, uapi
 from beepy.errors import KernelError
+from beepy.events.batch import NO_MACHINE
 from beepy.kernel.link import Step
 from beepy.launch import Launched, Loaded
 from beepy.log import Log
-from beepy.readers import KERNEL_STACKS
 from beepy.sys import process, syscall
 from beepy.uapi import CAPABILITIES, Cmd, MapType
 
@@ -28,8 +28,9 @@ TABLE: Final[Mapping[Step, tuple[str, ...]]] = {
     "perf buffer": ("CAP_PERFMON", "CAP_IPC_LOCK"),  # a new ring, for a CPU that comes back
     "perf event": ("CAP_SYS_ADMIN",),  # where the distribution demands that for it
     "statistics": ("CAP_SYS_ADMIN",),  # of run time, which are switched on and off
-    "symbols": ("CAP_SYSLOG",),  # the kernel's, with their addresses
-    "cgroups": ("CAP_DAC_READ_SEARCH",),  # opened by their ids
+    # what numbers in records mean: symbols with their addresses, processes and cgroups of others
+    "names": ("CAP_SYSLOG", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"),
+    "files": ("CAP_DAC_OVERRIDE",),  # created and renamed in directories of other users
     "modules": ("CAP_DAC_READ_SEARCH",),  # Python's, where other users' directories have them
     # detaching where links are older than the kernel's, or not by a descriptor
     "netlink": ("CAP_NET_ADMIN",),
@@ -46,8 +47,10 @@ _PROBE: Final = "probe of privileges"
 _REFUSED: Final = (Cmd.PROG_LOAD, Cmd.MAP_CREATE, Cmd.BTF_LOAD, Cmd.TOKEN_CREATE)
 
 
-def drop(launched: Launched) -> None:
+def drop(launched: Launched, more: Sequence[Step]) -> None:
     """Give up the capabilities that no later step needs, other programs, and new BPF programs.
+
+    ``more`` are the later steps of who shows the run.
 
     Other threads would keep their capabilities, so this comes before any is started; if there is
     one nevertheless, or where the kernel refuses it, the run goes on as it is.
@@ -57,7 +60,9 @@ def drop(launched: Launched) -> None:
             _log.info("privileges are not given up: %d other threads would keep theirs", threads)
             return
         _, held, _ = process.capabilities()
-        steps = {*launched.steps, *_steps(launched.images)}
+        steps = {*launched.steps, *_steps(launched.images), *more}
+        if any(schema.machine is not NO_MACHINE for schema in launched.run.schemas):
+            steps.add("names")
         kept = _bits(held, steps)
         # what is no longer effective stays permitted until it is known what is needed
         process.set_capabilities((kept, held, 0))
@@ -78,9 +83,7 @@ def _steps(images: Sequence[Loaded]) -> Iterator[Step]:
         for link in collection.links:
             yield from link.steps
         if collection.spec.exporter:
-            yield from ("symbols", "cgroups")
-        if KERNEL_STACKS in collection.maps:
-            yield "symbols"
+            yield "names"
         for tracked in collection.spec.tracked:
             if collection.maps[tracked.map].type == MapType.PERF_EVENT_ARRAY:
                 yield "perf buffer"

@@ -174,7 +174,7 @@ def _attach(
         signals.end_stalled_write(timeout)
     if options.record:
         launched.attached.append(lambda: running.add_observer(_recorder(options.record, loaded)))
-    launched.attached.append(partial(drop.drop, launched))
+    launched.attached.append(partial(drop.drop, launched, ["files"] if options.record else []))
     running.attach()
     for line in lines(launched):
         eprint(line)

@@ -25,8 +25,9 @@ _KPROBES = (PerfEventType.KPROBE, PerfEventType.KRETPROBE)
 
 Step = Literal[
     "bpf",
-    "cgroups",
+    "files",
     "modules",
+    "names",
     "namespace",
     "netlink",
     "perf buffer",
@@ -34,7 +35,6 @@ Step = Literal[
     "program",
     "sockets",
     "statistics",
-    "symbols",
     "tracefs",
 ]
 """What a run may do after everything is attached; ``cli.drop`` has the capabilities for it.

@@ -174,7 +174,7 @@ def _interrupted_afterwards() -> Iterator[None]:
         yield
         return
     came: list[tuple[int, FrameType | None]] = []
-    handlers = {number: signal.getsignal(number) for number in _INTERRUPTS}
+    handlers = {int(number): signal.getsignal(number) for number in _INTERRUPTS}
     own = {number: handler for number, handler in handlers.items() if callable(handler)}
     try:
         for number in own:
