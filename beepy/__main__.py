@@ -33,9 +33,10 @@ def command() -> NoReturn:
     time of a short run; with -W or -X dev it still comes, and warns of what was left open.
     """
     code = main()
-    for stream in filter(None, (sys.stdout, sys.stderr)):  # Python has none for one that is closed
-        with suppress(OSError, ValueError):  # closed, or its reader is gone: that was reported
-            stream.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # its reader is gone: that was reported
+            if stream:  # None: it was closed when the process started
+                stream.flush()
     if sys.warnoptions or sys.flags.dev_mode:
         sys.exit(code)
     os._exit(code)

@@ -80,7 +80,7 @@ def test_it_is_built_and_shows_an_event(
             assert row["value"] > 0
         if output != "print":
             url = running.metrics()
-            series = f'ebpf_solo_io_{name}{{comm="{row["comm"]}",'
-            page = scrape.until(lambda: scrape.page(url), lambda page: series in page)
+            found = f'ebpf_solo_io_{name}{{comm="{row["comm"]}",'
+            page = scrape.until(lambda: scrape.page(url), lambda text: found in text)
             assert f"# TYPE ebpf_solo_io_{name} {output}\n" in page
         assert running.end().code == 0
