@@ -6,11 +6,12 @@ rows are filtered by a field of theirs; where there is neither, the run is refus
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from errno import EBADF, ENOENT
 from typing import Final, NamedTuple
 
 from beepy import sections, subjects
+from beepy.collection import group_members
 from beepy.collection.collection import Collection
 from beepy.errors import AttachError, RewriteError, UsageError, worded
 from beepy.events import schemas, variables
@@ -28,6 +29,7 @@ from beepy.sys.fd import Fd
 from beepy.text import safe
 
 _YES: Final = b"\1"  # the value of every key
+_OLD: Final = "a cgroup of version 1"
 _MAX_LISTED: Final = 4
 # the fields that tell the same of a record, the surest first
 _FIELDS: Final = {"--pid": ("tgid", "pid"), "--uid": ("uid",), "--comm": ("comm",)}
@@ -70,7 +72,13 @@ def resolve(chosen: Subjects) -> Selection:
         error = UsageError(worded("--pid: the kernel has other numbers than this PID namespace"))
         error.add_note("run it in the host's PID namespace, or choose by --comm or --cgroup")
         raise error
-    directories = tuple(dict.fromkeys(_directories(chosen)))
+    directories, old_groups = map(tuple, map(dict.fromkeys, _directories(chosen)))
+    if old_groups and own_pid() != os.getpid():
+        why = "the kernel has other numbers of its processes than this PID namespace"
+        raise UsageError(f"{_listed(old_groups)}: {_OLD}: {why}")
+    if old_groups and directories:
+        why = f"not together with {_listed(directories)}, which is of v2"
+        raise UsageError(f"{_listed(old_groups)}: {_OLD}: {why}")
     if len(directories) > MAX_CGROUPS:
         raise UsageError(worded(f"--cgroup: {len(directories)} cgroups: at most {MAX_CGROUPS}"))
     return Selection(
@@ -79,17 +87,29 @@ def resolve(chosen: Subjects) -> Selection:
         names=tuple(dict.fromkeys(names)),
         cgroups=directories,
         ancestors=_ancestors(directories),
+        old_groups=old_groups,
     )
 
 
-def _directories(chosen: Subjects) -> Iterator[str]:
-    yield from chosen.cgroups
-    if chosen.containers or chosen.pods or chosen.units:
-        tree = containers.this_machine()
-        yield from (containers.container(tree, name) for name in chosen.containers)
-        yield from (containers.pod(tree, name) for name in chosen.pods)
-        for name in chosen.units:
-            yield from containers.unit(tree, name)
+def _directories(chosen: Subjects) -> tuple[list[str], list[str]]:
+    """Return the directories of cgroup v2, and those of version 1 of what has none there."""
+    new, old = list(chosen.cgroups), []
+    names = [(_container, name) for name in chosen.containers]
+    names += [(_pod, name) for name in chosen.pods]
+    names += [(containers.unit, name) for name in chosen.units]
+    trees = containers.this_machine() if names else []
+    for find, name in names:
+        tree, paths = containers.first(trees, find, name)
+        (old if tree.old else new).extend(paths)
+    return new, old
+
+
+def _container(tree: containers.Tree, name: str) -> Sequence[str]:
+    return [containers.container(tree, name)]
+
+
+def _pod(tree: containers.Tree, name: str) -> Sequence[str]:
+    return [containers.pod(tree, name)]
 
 
 def _ancestors(directories: Sequence[str]) -> tuple[Ancestor, ...]:
@@ -118,6 +138,10 @@ def apply(
     it cannot be decided.
     """
     selected = Selected([], [], [])
+    if selection.old_groups:
+        period = f"every {group_members.PERIOD_S * 1000:g} ms"
+        why = f"new processes are looked for {period}: what they do before is missed"
+        selected.notices.append(f"{_listed(selection.old_groups)}: {_OLD}: {why}")
     for spec, spec_targets in zip(specs, targets, strict=True):
         verdicts = {
             program.name: _verdict(program, spec_targets[program.name])
@@ -182,8 +206,8 @@ def _is_aimed(program: ProgramSpec, selection: Selection) -> bool:
     hook = sections.find(program.section)
     if not hook or selection.uids or selection.names:
         return False
-    if selection.cgroups:
-        return "cgroup" in hook.options and not selection.pids
+    if selection.cgroups or selection.old_groups:
+        return "cgroup" in hook.options and bool(selection.cgroups) and not selection.pids
     return hook.mechanism in (Mechanism.ITERATOR, Mechanism.REUSEPORT) and len(selection.pids) == 1
 
 
@@ -192,7 +216,7 @@ def _by_record(
 ) -> CollectionSpec:
     """Return an object whose own variable selects, or whose rows are filtered by their fields."""
     wanted = _texts(selection)
-    if selection.cgroups:
+    if selection.cgroups or selection.old_groups:
         raise _refused("--cgroup", why, "its records do not say in which cgroup it was")
     variable = variables.pid_variable([spec]) if len(selection.pids) == 1 else ""
     if variable and len(wanted) == 1:

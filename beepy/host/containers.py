@@ -27,18 +27,41 @@ _MAX_LISTED: Final = 8
 
 
 class Tree(NamedTuple):
-    """The cgroup v2 that is searched, and the root directory of the runtimes' files."""
+    """The tree of cgroups that is searched, and the root directory of the runtimes' files.
+
+    ``old``: it is a hierarchy of version 1.
+    """
 
     cgroup: str
     root: str = "/"
+    old: bool = False
 
 
-def this_machine() -> Tree:
-    """Return the tree of this machine. Raises AttachError if cgroup v2 is not mounted."""
+def this_machine() -> list[Tree]:
+    """Return the trees of this machine, that of cgroup v2 first. Raises AttachError for none."""
     mount_point = cgroups.root()
-    if not mount_point:
-        raise _not_found("cgroup v2: not mounted: containers, pods and units cannot be told apart")
-    return Tree(mount_point)
+    trees = [Tree(mount_point)] if mount_point else []
+    trees += [Tree(point, old=True) for point in cgroups.old_roots()]
+    if not trees:
+        raise _not_found("cgroups: not mounted: containers, pods and units cannot be told apart")
+    return trees
+
+
+def first(
+    trees: Sequence[Tree], find: Callable[[Tree, str], Sequence[str]], name: str
+) -> tuple[Tree, Sequence[str]]:
+    """Return what ``find`` finds in the first tree that has it, and the tree.
+
+    Raises AttachError as it does in the first one.
+    """
+    failure = None
+    for tree in trees:
+        try:
+            return tree, find(tree, name)
+        except AttachError as error:
+            failure = failure or error
+    assert failure, "there are trees"
+    raise failure
 
 
 def container(tree: Tree, name: str) -> str:

@@ -3,8 +3,9 @@
 import os
 import subprocess
 import sys
+import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Unpack
 
@@ -171,3 +172,58 @@ def test_process_ids_of_another_namespace_are_refused() -> None:
 def test_programs_that_are_not_rewritten_select_nothing() -> None:
     with pytest.raises(beepy.UsageError, match="rewrite=False: events of some processes"):
         beepy.open("exitsnoop", comm="true", rewrite=False)
+
+
+@pytest.fixture
+def old_group() -> Iterator[Path]:
+    """A container's directory in a hierarchy of version 1, as docker's cgroupfs driver names it."""
+    roots = cgroups.old_roots()
+    if not roots:
+        pytest.skip("no hierarchy of cgroups of version 1 is mounted")
+    made = Path(roots[-1]) / f"{os.getpid():064x}"
+    made.mkdir()
+    yield made
+    made.rmdir()
+
+
+def test_a_container_of_version_1(old_group: Path) -> None:
+    """One process is there before, another enters later and is chosen as soon as it is found."""
+    with workers(("inside", 0, old_group), ("outside", 0)) as (inside, outside):
+        with beepy.open("opensnoop", container=old_group.name) as run:
+            run.attach()
+            inside.do("open", 3)
+            outside.do("open", 3)
+            seen: Counter[int] = Counter()
+            with workers(("late", 0, old_group)) as (late,):
+                found = threading.Event()
+
+                def act() -> None:
+                    while not found.is_set():
+                        late.do("open", 1)
+
+                acting = threading.Thread(target=act)
+                acting.start()
+                try:
+                    for event in run.events():
+                        seen[event.pid] += event.fname == "/dev/null"
+                        if seen[late.pid]:
+                            run.stop()
+                finally:
+                    found.set()
+                    acting.join()
+        assert seen[inside.pid] == 3
+        assert seen[late.pid] >= 1
+        assert not seen[outside.pid]
+
+
+def test_a_container_of_version_1_and_a_process(old_group: Path) -> None:
+    described = (("one", 0, old_group), ("two", 0, old_group), ("outside", 0))
+    with workers(*described) as (one, two, outside):
+        pids = [one.pid, outside.pid]
+        with beepy.open("opensnoop", container=old_group.name, pid=pids) as run:
+            run.attach()
+            for worker in (one, two, outside):
+                worker.do("open", 2)
+            run.stop()
+            opened = Counter(event.pid for event in run.events() if event.fname == "/dev/null")
+        assert opened == {one.pid: 2}

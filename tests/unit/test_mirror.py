@@ -31,6 +31,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "collection/cgroup_ids": "kernel/test_exporter.py",
     "collection/code_info": "kernel/test_load.py kernel/test_refusals.py",
     "collection/forms": "kernel/test_forms.py oracle/test_rewrite.py",
+    "collection/group_members": "kernel/test_selecting.py",
     "collection/jumptables": "unit/obj/test_functions.py vm/test_libbpf.py",
     "collection/kaddrs": "kernel/test_exporter.py",
     "collection/losses": "unit/rewrite/test_losses.py kernel/test_exact_losses.py",
