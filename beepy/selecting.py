@@ -93,7 +93,7 @@ def resolve(chosen: Subjects) -> Selection:
 
 def _directories(chosen: Subjects) -> tuple[list[str], list[str]]:
     """Return the directories of cgroup v2, and those of version 1 of what has none there."""
-    new, old = list(chosen.cgroups), []
+    new, old = list(chosen.cgroups), list[str]()
     names = [(_container, name) for name in chosen.containers]
     names += [(_pod, name) for name in chosen.pods]
     names += [(containers.unit, name) for name in chosen.units]
