@@ -30,10 +30,10 @@ from beepy.streams import stream
 from beepy.uapi import MapType
 
 if TYPE_CHECKING:
-    from beepy.collection.group_members import GroupMembers  # few cgroups are old
     from beepy.cost.meter import Meter  # few runs measure
     from beepy.events.arrangement import Arrangement  # few runs arrange
     from beepy.selecting import Subjects  # most runs show everybody's events
+    from beepy.threads import Repeated  # as above
     from beepy.trace.lines import TraceLine  # few runs trace
     from beepy.trace.tracer import Tracer  # as above
 
@@ -129,7 +129,7 @@ def launch(request: RunRequest) -> Launched:
     with ExitStack() as resources:
         # removes pinned maps and programs if the run ends before everything is attached
         unpin = resources.enter_context(ExitStack())
-        loaded, filters, members = _load(request, resources, unpin)
+        loaded, filters, keeper = _load(request, resources, unpin)
         _record_images(loaded, resources)
         collections = [collection for image in loaded for collection in image.collections]
         meter = _meter(request, loaded, resources)
@@ -146,7 +146,7 @@ def launch(request: RunRequest) -> Launched:
                 partial(_call_all, attached),
                 *([meter.start] if meter else []),
                 *([tracer.start] if tracer else []),
-                *([members.start] if members else []),
+                *([keeper.start] if keeper else []),
             ],
             detached=[meter.stop] if meter else [],
             ended=[meter.check] if meter else [],
@@ -211,10 +211,10 @@ def specs_of(
 
 def _load(
     request: RunRequest, resources: ExitStack, unpin: ExitStack
-) -> "tuple[list[Loaded], Sequence[str], GroupMembers | None]":
+) -> "tuple[list[Loaded], Sequence[str], Repeated | None]":
     """Load all images; ``resources`` closes their collections, ``unpin`` removes their pins.
 
-    Return the filters of the run, and what finds the processes of old cgroups, too.
+    Return the filters of the run, and what follows the cgroups that are chosen, too.
     """
     images = [specs_of(image, request.options) for image in request.images]
     specs = _with_options(request, images)
@@ -278,13 +278,12 @@ def _load(
         )
         for image, image_specs in images
     ]
-    members = None
-    if selection and selection.old_groups:
-        from beepy.collection.group_members import GroupMembers  # noqa: PLC0415 - few have them
-
-        members = GroupMembers(collections, selection.old_groups, selection.pids)
-        resources.enter_context(members)
-    return loaded, filters, members
+    keeper = None
+    if request.subjects and selection:
+        keeper = selecting.keeper(collections, request.subjects, selection)
+        if keeper:
+            resources.callback(keeper.close)
+    return loaded, filters, keeper
 
 
 def _with_options(

@@ -6,13 +6,14 @@ rows are filtered by a field of theirs; where there is neither, the run is refus
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from errno import EBADF, ENOENT
 from typing import Final, NamedTuple
 
 from beepy import sections, subjects
-from beepy.collection import group_members
 from beepy.collection.collection import Collection
+from beepy.collection.group_members import PERIOD_S, GroupMembers, GroupSlots
 from beepy.errors import AttachError, RewriteError, UsageError, worded
 from beepy.events import schemas, variables
 from beepy.events.fields import Field, fields
@@ -27,6 +28,7 @@ from beepy.sections import Mechanism
 from beepy.subjects import Subject
 from beepy.sys.fd import Fd
 from beepy.text import safe
+from beepy.threads import Repeated
 
 _YES: Final = b"\1"  # the value of every key
 _OLD: Final = "a cgroup of version 1"
@@ -139,7 +141,7 @@ def apply(
     """
     selected = Selected([], [], [])
     if selection.old_groups:
-        period = f"every {group_members.PERIOD_S * 1000:g} ms"
+        period = f"every {PERIOD_S * 1000:g} ms"
         why = f"new processes are looked for {period}: what they do before is missed"
         selected.notices.append(f"{_listed(selection.old_groups)}: {_OLD}: {why}")
     for spec, spec_targets in zip(specs, targets, strict=True):
@@ -174,6 +176,35 @@ def fill(collection: Collection, selection: Selection) -> None:
             with _open(path) as directory:
                 value = directory.fileno().to_bytes(4, "little")
                 collection.maps[select.CGROUPS].update(index.to_bytes(4, "little"), value)
+
+
+def keeper(
+    collections: Sequence[Collection], chosen: Subjects, selection: Selection
+) -> Repeated | None:
+    """Return what follows the cgroups that are chosen, None if there are none.
+
+    The caller starts and closes it. Raises KernelError.
+    """
+    if selection.old_groups:
+        members = GroupMembers(collections, selection.old_groups, selection.pids)
+        return Repeated(members.update, PERIOD_S, "cgroups")
+    if any(select.CGROUPS in collection.maps for collection in collections):
+        slots = GroupSlots(collections, selection.cgroups, lambda: _present(chosen))
+        return Repeated(slots.update, PERIOD_S, "cgroups")
+    return None
+
+
+def _present(chosen: Subjects) -> Iterator[str]:
+    """Yield the directories of cgroup v2 of what is running now."""
+    for find, names in (
+        (_container, chosen.containers),
+        (_pod, chosen.pods),
+        (containers.unit, chosen.units),
+    ):
+        for name in names:
+            with suppress(AttachError, OSError):
+                tree, paths = containers.first(containers.this_machine(), find, name)
+                yield from () if tree.old else paths
 
 
 def _open(path: str) -> Fd:

@@ -1,30 +1,35 @@
-"""Keep the map of chosen processes filled with those in cgroups of version 1.
+"""Keep the maps that say who is chosen by cgroups true while cgroups and processes change.
 
-A program cannot ask in which of these a process is. So a thread reads their lists again and again;
-a process is chosen once it has been found there.
+In cgroup v2 a program asks the kernel whether a process is below a cgroup of an array. One that is
+created again, under its name or another, has another id, and takes the place of the one before.
+
+A program cannot ask in which cgroups of version 1 a process is. So their lists of processes are
+read again and again; a process is chosen once it has been found there.
 """
 
-import threading
+import os
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Collection as Values
-from collections.abc import Sequence
-from typing import Final, Self
+from typing import Final
 
-from beepy import threads
 from beepy.collection.collection import Collection
 from beepy.errors import KernelError
 from beepy.host import cgroups
 from beepy.kernel.map import Map
 from beepy.log import Log
-from beepy.rewrite.select import MAX_MEMBERS, PIDS
+from beepy.rewrite.select import CGROUPS, MAX_MEMBERS, PIDS
 
 _log = Log(__name__)
 
 PERIOD_S: Final = 0.02
+"""Seconds between two readings."""
+
+_ROUNDS: Final = 12  # readings between two searches for what is gone
 _YES: Final = b"\1"  # the value of every key
 
 
 class GroupMembers:
-    """Fills the maps at once, and from ``start`` on regularly, until ``close``; a context manager.
+    """Fills the map of pids with the processes of ``directories`` of version 1, at once.
 
     Of ``pids``, if there are any, others are left out. Raises KernelError.
     """
@@ -32,35 +37,23 @@ class GroupMembers:
     def __init__(
         self, collections: Sequence[Collection], directories: Sequence[str], pids: Values[int]
     ) -> None:
-        every_map = [collection.maps for collection in collections]
-        self._maps: list[Map] = [maps[PIDS] for maps in every_map if PIDS in maps]
+        self._maps = _maps(collections, PIDS)
         self._directories = directories
         self._pids = frozenset(pids)
         self._known: set[int] = set()
         self._is_full = False
-        self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
         self._update()
 
-    def start(self) -> None:
-        """Begin to look for changes."""
-        self._thread = threads.start(self._run, "members")
-
-    def close(self) -> None:
-        """Stop, and wait for the thread."""
-        self._stopped.set()
-        if self._thread:
-            self._thread.join()
-
-    def _run(self) -> None:
+    def update(self) -> bool:
+        """Bring the maps up to date; return whether that is still possible."""
         try:
-            while not self._stopped.wait(PERIOD_S):
-                self._update()
+            self._update()
         except KernelError as error:
             _log.warning("new processes are not found any more: %s", error)
+            return False
+        return True
 
     def _update(self) -> None:
-        """Bring the maps up to date. Raises KernelError."""
         present = set().union(*map(cgroups.members, self._directories))
         if self._pids:
             present &= self._pids
@@ -77,8 +70,69 @@ class GroupMembers:
                 pids.update(pid.to_bytes(4, "little"), _YES)
         self._known = present
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+class GroupSlots:
+    """Puts cgroups that are created again into the array of ``directories`` of cgroup v2.
+
+    ``find`` returns the directories that are chosen now.
+    """
+
+    def __init__(
+        self,
+        collections: Sequence[Collection],
+        directories: Sequence[str],
+        find: Callable[[], Iterable[str]],
+    ) -> None:
+        self._arrays = _maps(collections, CGROUPS)
+        self._paths = [*directories]
+        self._ids = [*map(_id, directories)]
+        self._find = find
+        self._rounds = 0
+
+    def update(self) -> bool:
+        """Bring the arrays up to date; return whether that is still possible."""
+        try:
+            self._update()
+        except KernelError as error:
+            _log.warning("new cgroups are not found any more: %s", error)
+            return False
+        return True
+
+    def _update(self) -> None:
+        gone = []
+        for index, path in enumerate(self._paths):
+            identity = _id(path)
+            if not identity:
+                gone.append(index)
+            elif identity != self._ids[index]:
+                self._put(index, path)
+        self._rounds = self._rounds + 1 if gone else 0
+        if self._rounds and self._rounds % _ROUNDS == 0:
+            found = [path for path in self._find() if path not in self._paths]
+            for index, path in zip(gone, found, strict=False):
+                self._put(index, path)
+
+    def _put(self, index: int, path: str) -> None:
+        try:
+            directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:  # it is gone again
+            return
+        try:
+            for array in self._arrays:
+                array.update(index.to_bytes(4, "little"), directory.to_bytes(4, "little"))
+            self._paths[index], self._ids[index] = path, os.fstat(directory).st_ino
+        finally:
+            os.close(directory)
+        _log.info("cgroup '%s': chosen from now on", path)
+
+
+def _maps(collections: Sequence[Collection], name: str) -> list[Map]:
+    return [collection.maps[name] for collection in collections if name in collection.maps]
+
+
+def _id(path: str) -> int:
+    """Return the id of a cgroup, 0 if it is gone."""
+    try:
+        return os.stat(path).st_ino  # noqa: PTH116 - a text
+    except OSError:
+        return 0

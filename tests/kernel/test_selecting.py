@@ -6,6 +6,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Unpack
 
@@ -19,7 +20,7 @@ from beepy.rewrite.edit import Code
 from beepy.source import parse
 from tests.kernel.conftest import ObjectOf
 from tests.soak import times
-from tests.support.workers import workers
+from tests.support.workers import Worker, workers
 
 pytestmark = pytest.mark.kernel
 
@@ -174,6 +175,49 @@ def test_programs_that_are_not_rewritten_select_nothing() -> None:
         beepy.open("exitsnoop", comm="true", rewrite=False)
 
 
+def until_seen(run: beepy.Run, worker: Worker) -> Counter[int]:
+    """Let a worker open files until one is shown, and end the run; return the opens by process."""
+    seen: Counter[int] = Counter()
+    found = threading.Event()
+
+    def act() -> None:
+        while not found.is_set():
+            worker.do("open", 1)
+
+    acting = threading.Thread(target=act)
+    acting.start()
+    try:
+        for event in run.events():
+            seen[event.pid] += event.fname == "/dev/null"
+            if seen[worker.pid]:
+                run.stop()
+    finally:
+        found.set()
+        acting.join()
+    return seen
+
+
+@pytest.mark.parametrize("end", ["0", "1"], ids=["its own name", "another one"])
+def test_a_container_that_is_started_again(group: Path, end: str) -> None:
+    """It has another cgroup then, and another id if it was removed before."""
+    begin = f"{os.getpid():012x}"
+    first, second = (group / (begin + last * 52) for last in ("0", end))
+    first.mkdir()
+    with beepy.open("opensnoop", container=begin) as run:
+        run.attach()
+        with workers(("first", 0, first), ("outside", 0)) as (inside, outside):
+            inside.do("open", 2)
+        while first.exists():  # the kernel may still end the process
+            with suppress(OSError):
+                first.rmdir()
+        second.mkdir()
+        with workers(("second", 0, second), ("outside", 0)) as (again, outside):
+            outside.do("open", 2)
+            seen = until_seen(run, again)
+    assert seen[inside.pid] == 2
+    assert not seen[outside.pid]
+
+
 @pytest.fixture
 def old_group() -> Iterator[Path]:
     """A container's directory in a hierarchy of version 1, as docker's cgroupfs driver names it."""
@@ -193,24 +237,8 @@ def test_a_container_of_version_1(old_group: Path) -> None:
             run.attach()
             inside.do("open", 3)
             outside.do("open", 3)
-            seen: Counter[int] = Counter()
             with workers(("late", 0, old_group)) as (late,):
-                found = threading.Event()
-
-                def act() -> None:
-                    while not found.is_set():
-                        late.do("open", 1)
-
-                acting = threading.Thread(target=act)
-                acting.start()
-                try:
-                    for event in run.events():
-                        seen[event.pid] += event.fname == "/dev/null"
-                        if seen[late.pid]:
-                            run.stop()
-                finally:
-                    found.set()
-                    acting.join()
+                seen = until_seen(run, late)
         assert seen[inside.pid] == 3
         assert seen[late.pid] >= 1
         assert not seen[outside.pid]
