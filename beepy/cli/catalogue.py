@@ -143,4 +143,4 @@ def _details(name: str, options: Options) -> "Details":
     except OSError as error:
         return Details(error=str(error))
     groups = [Group(title, of_title) for title, of_title in boxes.items() if of_title]
-    return Details(catalogue_facts.of_image(descriptions), groups)
+    return Details(catalogue_facts.of_image(descriptions, [box.title for box in own]), groups)

@@ -14,6 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
+from textual.style import Style
 from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
@@ -27,6 +28,8 @@ from beepy.width import pad, truncate, width
 
 _MAX_NAME: Final = 34  # columns
 _MAX_DESCRIPTION: Final = 300  # characters
+_CURSOR: Final = "option-list--option-highlighted"
+_REVERSED: Final = Style(reverse=True)
 _KEYS: Final = (
     ("Up, Down", "another image (Ctrl-P, Ctrl-N too)"),
     ("letters, /", "search in names and descriptions"),
@@ -46,6 +49,11 @@ class _Images(OptionList):
         Binding("ctrl+n", "cursor_down", show=False),
         Binding("ctrl+p", "cursor_up", show=False),
     ]
+
+    def get_visual_style(self, *component_classes: str, partial: bool = False) -> Style:
+        """Return the style of a line: that under the cursor is reversed, which CSS cannot say."""
+        style = super().get_visual_style(*component_classes, partial=partial)
+        return style + _REVERSED if _CURSOR in component_classes else style
 
     def on_key(self, event: events.Key) -> None:
         """Begin a search with a letter that is no key of its own."""

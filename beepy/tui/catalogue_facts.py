@@ -15,9 +15,13 @@ _ROLES: Final = {"counter": "counter", "gauge": "gauge", "hist": "histogram", "p
 _LABEL: Final = 13  # columns
 
 
-def of_image(descriptions: Sequence[Description]) -> list[Fact]:
-    """Return what is known of the objects of an image, in the order in which one reads it."""
+def of_image(descriptions: Sequence[Description], options: Sequence[str] = ()) -> list[Fact]:
+    """Return what is known of the objects of an image, in the order in which one reads it.
+
+    ``options`` are the names of its own.
+    """
     facts = [fact for description in descriptions for fact in _of_object(description)]
+    facts[_first_end(facts) : _first_end(facts)] = _listed("options", options)
     return [*facts[:_MAX_FACTS], *_origin(descriptions[0])] if descriptions else []
 
 
@@ -49,13 +53,19 @@ def _of_object(description: Description) -> Iterator[Fact]:
     needs = description.needs
     kernel = f"Linux {needs.kernel} or newer" if needs.kernel else "any Linux with BPF"
     because = f" ({', '.join(needs.because)})" if needs.because else ""
-    types = ", with its types (BTF)" if needs.types else ""
-    yield Fact("needs", f"{kernel}{types}{because}")
+    types = ", and its types (BTF)" if needs.types else ""
+    yield Fact("needs", f"{kernel}{because}{types}")
     capabilities = ", ".join([capability.name for capability in needs.capabilities])
     if capabilities:
         yield Fact("", f"root, or {capabilities}")
     for text in description.unsupported:
         yield Fact("ignored", text)
+
+
+def _first_end(facts: Sequence[Fact]) -> int:
+    """Return where what the image shows ends."""
+    labels = [number for number, fact in enumerate(facts) if fact.label not in {"shows", ""}]
+    return next(iter(labels), len(facts))
 
 
 def _shown(description: Description) -> list[MapInfo]:

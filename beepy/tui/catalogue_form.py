@@ -20,7 +20,9 @@ from beepy.width import truncate, width, wrap
 
 _MAX_TITLE: Final = 28  # columns of the names before the boxes
 _MAX_HELP: Final = 400  # characters
+_MAX_HELP_LINES: Final = 2
 _MAX_COMMAND: Final = 3  # lines
+_BLANK: Final = "\x00"  # in the place of one within a word
 _KEYS: Final = (
     ("Tab, Down", "next box"),
     ("Shift+Tab, Up", "previous box"),
@@ -53,6 +55,7 @@ class Row(Vertical):
     Row .edge { width: 1; }
     Row Flag, Row Choice, Row .closed { width: 28; }
     Row Flag:focus, Row Choice:focus { text-style: reverse; }
+    Row.current .name { color: ansi_cyan; text-style: bold; }
     Row .help { width: 1fr; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     Row .error { color: ansi_red; display: none; height: auto; padding: 0 1; }
     Row .error.shown { display: block; }
@@ -80,6 +83,14 @@ class Row(Vertical):
                 yield Static("]", classes="edge", markup=False)
             yield Static(self._short_help(), classes="help dim", markup=False)
         yield self._error
+
+    def on_descendant_focus(self) -> None:
+        """Show where the cursor is."""
+        self.add_class("current")
+
+    def on_descendant_blur(self) -> None:
+        """Show that it is elsewhere."""
+        self.remove_class("current")
 
     def _short_help(self) -> str:
         return excerpt("  ".join(filter(None, [self.box.type, self.box.help])), _MAX_HELP)
@@ -135,13 +146,13 @@ class Form(Screen[list[str] | None]):
         # first, so that keys that come together with these go to the next box
         Binding("down,tab", "app.focus_next", show=False, priority=True),
         Binding("up,shift+tab", "app.focus_previous", show=False, priority=True),
-        Binding("f1", "keys", "Keys"),
+        Binding("f1", "keys", "Keys", key_display="F1"),
     ]
     DEFAULT_CSS = """
     Form #boxes { height: 1fr; padding: 1 0 0 0; }
     Form .group { padding: 0 1; text-style: bold; }
     Form Row.last { margin: 0 0 1 0; }
-    Form #help { height: 1; padding: 0 1; }
+    Form #help { height: auto; max-height: 2; padding: 0 1; }
     Form .dim { text-style: dim; }
     Form #command { height: auto; max-height: 4; padding: 0 1; border-top: solid ansi_cyan; }
     """
@@ -203,16 +214,20 @@ class Form(Screen[list[str] | None]):
 
     def _show(self) -> None:
         words = [*self._program.words, *self.arguments()]
-        lines = wrap(safe(f"$ {shlex.join(words)}"), max(self.size.width - 2, 20), "    ")
-        if len(lines) > _MAX_COMMAND:
-            lines = [*lines[: _MAX_COMMAND - 1], f"{lines[_MAX_COMMAND - 1].rstrip()} ..."]
-        self._command.update("\n".join(lines))
+        quoted = [safe(shlex.quote(word)).replace(" ", _BLANK) for word in words]  # wrapped whole
+        lines = wrap(f"$ {' '.join(quoted)}", self._columns, "    ")
+        self._command.update(_at_most(_MAX_COMMAND, lines).replace(_BLANK, " "))
         self._show_help()
 
     def _show_help(self) -> None:
         row = _row(self.focused) if self.focused else None
         text = row.help() if row else self._program.note
-        self._help.update(truncate(safe(text.replace("\n", " ")), max(self.size.width - 2, 20)))
+        lines = wrap(excerpt(text, _MAX_HELP), self._columns, "    ")
+        self._help.update(_at_most(_MAX_HELP_LINES, lines))
+
+    @property
+    def _columns(self) -> int:
+        return max(self.size.width - 2, 20)
 
     def action_run(self) -> None:
         """Return the arguments, unless a box is not filled in rightly: go to the first."""
@@ -242,6 +257,12 @@ def _control(box: Box) -> Control | None:
             return Text(box.default)
         case Kind.CLOSED:
             return None
+
+
+def _at_most(count: int, lines: list[str]) -> str:
+    """Return the first lines as one text, with dots in the place of others."""
+    more = " ..." if len(lines) > count else ""
+    return "\n".join(lines[:count]) + more
 
 
 def _row(widget: Widget) -> Row | None:

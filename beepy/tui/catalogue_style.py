@@ -19,6 +19,9 @@ CSS: Final = """
 Screen { background: ansi_default; }
 #title { height: 1; padding: 0 1; text-style: reverse; }
 Footer { background: ansi_default; }
+OptionList > .option-list--option-highlighted, OptionList:focus > .option-list--option-highlighted {
+    color: ansi_default; background: ansi_default;
+}
 Keys { align: center middle; }
 Keys > Static { width: auto; height: auto; max-width: 90%; border: round ansi_cyan; padding: 1 2; }
 """

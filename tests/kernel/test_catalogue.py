@@ -64,7 +64,9 @@ def test_a_signal_restores_the_terminal(
 def test_no_color_and_quit(beepy: Beepy, tmp_path: Path) -> None:
     with catalogue(beepy, tmp_path, {"NO_COLOR": "1"}) as terminal:
         terminal.until("16 of 16 images", "print_exits")
-        assert not COLOR.search(terminal.screen("-e"))
+        raw = terminal.screen("-e")
+        assert not COLOR.search(raw)
+        assert re.search(r"\x1b\[[0-9;]*7m[^\n]*exitsnoop ", raw)  # the cursor is seen
         terminal.press("q")
         assert terminal.until("code=0").split() == ["code=0"]
         assert terminal.modes() == RESTORED

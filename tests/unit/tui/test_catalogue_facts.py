@@ -18,7 +18,8 @@ def test_rows() -> None:
     assert known["shows"] == f"print_exits: rows of {names}"
     assert known["attaches to"] == "tracepoint/sched/sched_process_exit"
     assert known["can change"] == "nothing but its own maps"
-    assert known["needs"].startswith("Linux 5.8 or newer, with its types (BTF) (helper ringbuf_")
+    assert known["needs"].startswith("Linux 5.8 or newer (helper ringbuf_reserve, ")
+    assert known["needs"].endswith("), and its types (BTF)")
     assert known["license"] == "GPL"
     assert known["digest"] == bundled_store().get("exitsnoop").digest
 
@@ -35,6 +36,13 @@ def test_counters_and_what_can_change() -> None:
 def test_a_histogram() -> None:
     metric = "ebpf_solo_io_hist_runqlat"
     assert facts("runqlat")[0] == Fact("shows", f"hist_runqlat: histogram; metric {metric}")
+
+
+def test_options_come_after_what_is_shown() -> None:
+    image = bundled_store().get("xdpcount")
+    descriptions = [describe(image, spec) for spec in parse_all(image)]
+    labels = [fact.label for fact in catalogue_facts.of_image(descriptions, ["one", "two"])]
+    assert labels[:4] == ["shows", "", "options", "attaches to"]
 
 
 def test_lines_are_wrapped_and_safe() -> None:
