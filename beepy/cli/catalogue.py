@@ -6,17 +6,18 @@ It returns the command that the user chose, which the command line then runs as 
 import gc
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from beepy import log
-from beepy.cli import signals, stdio
+from beepy.cli import stdio
 from beepy.cli.settings import Settings, log_to_stderr
-from beepy.errors import BeepyError, KernelError, typed
+from beepy.errors import BeepyError, KernelError, OutputError, typed
 from beepy.oci.options import Options
 from beepy.text import safe
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from beepy.oci.store import Entry  # only where there is a catalogue
     from beepy.tui.catalogue_form import Program
     from beepy.tui.catalogue_items import Details, Item
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def is_possible() -> bool:
@@ -79,16 +82,30 @@ def _shown(items: "list[Item]", read: "Callable[[str], Details]") -> list[str]:
     with _no_color():
         app = Catalogue(items, read, _program())
     log.set_warning_handler(lambda _: None)
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
     try:
         arguments = app.run()
     finally:
         log.set_warning_handler(None)
-        signals.handle(signals.interrupt)  # asyncio removes those for which it had its own
+        for number, handler in handlers.items():  # asyncio had its own
+            signal.signal(number, handler)
         if not collector_was_enabled:
             gc.disable()
+    if app.failure:
+        raise _error(app.failure) from app.failure
     if app.was_ended:
         raise KeyboardInterrupt
     return arguments or []
+
+
+def _error(failure: Exception) -> BeepyError:
+    """Return the error that is reported when the catalogue could not go on."""
+    if isinstance(failure, BeepyError):
+        return failure
+    cause = getattr(failure, "error", failure)  # of a thread's, textual makes one of its own
+    error = OutputError(f"catalogue: {type(cause).__name__}: {cause}")
+    error.add_note("beepy list shows the images, beepy run IMAGE runs one")
+    return error
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
 
+from beepy.errors import OutputError
 from beepy.text import excerpt, safe
 from beepy.tui import catalogue_facts
 from beepy.tui.catalogue_form import AS_ROOT, Form, Program
@@ -270,6 +271,7 @@ class Catalogue(App[list[str]]):
     """Returns the arguments of ``beepy`` that run the chosen image, None if nothing was chosen.
 
     ``details`` is called in a thread with an image's name. ``was_ended``: a signal has ended it.
+    ``failure`` is why it could not go on, if it could not.
     """
 
     CSS = CSS
@@ -287,15 +289,31 @@ class Catalogue(App[list[str]]):
         self.theme = THEME
         self.animation_level = "none"  # over a slow line, each step is one more frame
         self.was_ended = False
+        self.failure: Exception | None = None
         self._list = _List(items, details, program)
 
     def on_mount(self) -> None:
-        """Show the list; textual itself leaves the terminal as it is after these signals."""
+        """Show the list; textual itself leaves the terminal as it is after these signals.
+
+        Even a SIGHUP that nohup(1) ignores ends it: there is no terminal any more.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                loop.add_signal_handler(number, self._end)
+            loop.add_signal_handler(number, self._end)
         self.push_screen(self._list)
+
+    def panic(self, *renderables: object) -> None:
+        """End: the terminal cannot be read any more."""
+        del renderables
+        self.failure = self.failure or OutputError("terminal: it cannot be read any more")
+        self.exit()
+
+    def _handle_exception(self, error: Exception) -> None:
+        """End with an error, which the caller reports, instead of drawing a traceback."""
+        self.failure = self.failure or error
+        self._exception = error
+        self._exception_event.set()
+        self._close_messages_no_wait()
 
     def _end(self) -> None:
         self.was_ended = True

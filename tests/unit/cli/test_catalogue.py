@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from beepy.cli import catalogue, stdio
+from beepy.errors import UsageError
 from beepy.oci import lookup
 from beepy.oci.lookup import bundled_store
 from beepy.oci.options import Options
@@ -83,6 +84,13 @@ def test_an_empty_no_color_is_none(
         assert os.environ.get("NO_COLOR") == seen
         os.environ.pop("NO_COLOR", None)  # as textual does
     assert os.environ.get("NO_COLOR") == value
+
+
+def test_what_fails_is_reported_in_one_line() -> None:
+    own = UsageError("no")
+    assert catalogue._error(own) is own
+    error = catalogue._error(ZeroDivisionError("by zero"))
+    assert str(error) == "catalogue: ZeroDivisionError: by zero"
 
 
 def test_the_interface_has_a_box_that_must_be_filled_in() -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 
 import pytest
+from textual.worker import WorkerFailed
 
 from beepy.tui.catalogue import Catalogue
 from beepy.tui.catalogue_items import Box, Details, Fact, Group, Item
@@ -103,6 +104,20 @@ def test_a_signal_ends_it(number: signal.Signals) -> None:
     finally:
         signal.signal(number, before)
     assert app.was_ended
+
+
+def test_an_error_ends_it_without_a_traceback() -> None:
+    def fail(name: str) -> Details:
+        raise ZeroDivisionError(name)
+
+    async def wait(driver: Driver) -> None:
+        await driver.press("down")
+
+    app = Catalogue(ITEMS, fail)
+    with pytest.raises(WorkerFailed):
+        drive(app, wait)
+    assert isinstance(app.failure, WorkerFailed)
+    assert repr(app.failure.error) == "ZeroDivisionError('exitsnoop')"
 
 
 def test_hostile_texts_are_shown_and_control_nothing() -> None:
