@@ -38,6 +38,7 @@ _KEYS: Final = (
     ("Tab", "to the facts and back; arrows scroll them"),
     ("Esc", "clear the search"),
     ("?", "these keys"),
+    ("Ctrl-Z", "to the shell; fg comes back"),
     ("q, Ctrl-C", "quit"),
 )
 
@@ -115,6 +116,7 @@ class _List(Screen[None]):
         self._program = program
         self._known: dict[str, Details] = {}
         self._is_reading = False
+        self._kept: dict[str, dict[str, str]] = {}  # texts in the boxes of forms
         self._shown: list[Item] = []
         self._facts = Static("", markup=False)
         self._title = Static("", id="title", markup=False)
@@ -235,7 +237,9 @@ class _List(Screen[None]):
             self._show_facts()
             self.app.bell()
             return
-        self.app.push_screen(Form(item, self._known[item.name], self._program), self._chosen)
+        kept = self._kept.setdefault(item.name, {})
+        form = Form(item, self._known[item.name], self._program, kept)
+        self.app.push_screen(form, self._chosen)
 
     def _chosen(self, arguments: list[str] | None) -> None:
         if arguments:
@@ -277,7 +281,10 @@ class Catalogue(App[list[str]]):
     CSS = CSS
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (140, "-wide")]  # noqa: RUF012 - as App declares it
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "quit", show=False, priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "quit", show=False, priority=True),
+        Binding("ctrl+z", "suspend_process", show=False),
+    ]
 
     def __init__(
         self,

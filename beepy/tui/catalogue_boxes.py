@@ -5,6 +5,7 @@ A struct has a box for each of its members. What the compiler may have put into 
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -31,6 +32,7 @@ _MAX_DEFAULT: Final = 40  # characters
 _MAX_MEMBERS: Final = 5000  # of one variable that are looked at
 _MAX_FIELDS: Final = 40  # in a help
 _MAX_DEPTH: Final = 4  # structs within structs
+_QUALIFIERS: Final = re.compile("^(const |volatile )*")  # of an array's elements
 _EXPECTED: Final = ": expected "
 
 
@@ -46,8 +48,8 @@ def of_image(
 ) -> tuple[list[Box], list[Box]]:
     """Return the boxes of an image's own options, and those of its other variables.
 
-    Its options are parameters, and variables that are fixed at load. ``descriptions`` are those of
-    ``specs``, in their order.
+    Its options are parameters, and variables that are fixed at load. Of the others, structs and
+    pointers are its own affair. ``descriptions`` are those of ``specs``, in their order.
     """
     options: dict[str, Box] = {}
     others: dict[str, Box] = {}
@@ -59,7 +61,8 @@ def of_image(
             into = options if variable.const else others
             if variable.name not in behind and len(into) < _MAX_BOXES:
                 for box in _boxes(spec, description, name, variable):
-                    into.setdefault(box.variable, box)
+                    if variable.const or (box.variable == name and box.kind is not Kind.CLOSED):
+                        into.setdefault(box.variable, box)
     return _checked(specs, options.values()), _checked(specs, others.values())
 
 
@@ -78,6 +81,8 @@ def where(specs: Sequence[CollectionSpec]) -> Box:
     except BeepyError as error:
         return Box("--where", kind=Kind.CLOSED, help=typed(error))
     names = dict.fromkeys([field.name for decoder in decoders for field in decoder.fields])
+    if not names:
+        return Box("--where", kind=Kind.CLOSED, help="no map is shown")
     listed = ", ".join(islice(names, _MAX_FIELDS))
     example = ", such as pid > 1000" if "pid" in names else ""
     meaning = f"only rows for which it is true{example}; fields: {listed}"
@@ -163,7 +168,7 @@ def _typed(btf: Btf, type_id: TypeId, box: Box) -> Box:
     """Return a box for values of that type."""
     try:
         kind = skip_mods_and_typedefs(btf, type_id)[1]
-        box = box._replace(type=c_type(btf, skip_mods(btf, type_id)))
+        box = box._replace(type=_QUALIFIERS.sub("", c_type(btf, skip_mods(btf, type_id))))
         if _from_text(btf, type_id):
             return box
         inner = kind
@@ -174,7 +179,8 @@ def _typed(btf: Btf, type_id: TypeId, box: Box) -> Box:
     if isinstance(kind, types.Int) and kind.bool:
         return box._replace(kind=Kind.FLAG, default=box.default or "false")
     if isinstance(kind, types.Enum | types.Enum64) and 0 < len(kind.values) <= _MAX_CHOICES:
-        return box._replace(kind=Kind.CHOICE, choices=[value.name for value in kind.values])
+        names = [value.name for value in kind.values if value.name != box.default]
+        return box._replace(kind=Kind.CHOICE, choices=names)
     if isinstance(kind, types.Array) and getattr(inner, "name", "") != "char":
         numbers = "" if box.default.isalnum() else box.default  # bytes are shown as one hex number
         box = box._replace(default=numbers, help=f"up to {kind.nelems} values: 1,2,3")

@@ -36,9 +36,9 @@ class Text(Input):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", "Run", key_display="Enter")]
 
-    def __init__(self, default: str) -> None:
+    def __init__(self, text: str, default: str) -> None:
         placeholder = excerpt(default, _MAX_PLACEHOLDER)
-        super().__init__(placeholder=placeholder, compact=True, select_on_focus=False)
+        super().__init__(text, placeholder, compact=True, select_on_focus=False)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Tell the form."""
@@ -87,10 +87,10 @@ class Choice(Static, can_focus=True):
         Binding("backspace,delete", "clear", show=False),
     ]
 
-    def __init__(self, choices: Sequence[str], default: str) -> None:
+    def __init__(self, text: str, choices: Sequence[str], default: str) -> None:
         self._choices = ["", *choices]
         self._default = default
-        self._chosen = 0
+        self._chosen = self._choices.index(text)
         super().__init__(markup=False)
 
     def render(self) -> Content:
@@ -109,7 +109,8 @@ class Choice(Static, can_focus=True):
         letter = (event.character or "").casefold()
         count = len(self._choices)
         for steps in range(1, count if letter.isalnum() else 0):
-            if self._choices[(self._chosen + steps) % count].casefold().startswith(letter):
+            value = self._choices[(self._chosen + steps) % count] or self._default
+            if value.casefold().startswith(letter):
                 event.stop()
                 self.action_move(steps)
                 return

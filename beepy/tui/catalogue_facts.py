@@ -11,7 +11,7 @@ from beepy.width import pad, wrap
 _MAX_FACTS: Final = 200  # lines of one image
 _MAX_TEXT: Final = 2000  # characters of a line
 _MAX_LISTED: Final = 12  # attach points
-_ROLES: Final = {"counter": "counter", "gauge": "gauge", "hist": "histogram", "print": "rows"}
+_ROLES: Final = {"counter": "counter", "gauge": "gauge", "hist": "histogram"}
 _LABEL: Final = 13  # columns
 
 
@@ -43,11 +43,6 @@ def _of_object(description: Description) -> Iterator[Fact]:
         label = ""
     if label:
         yield Fact(label, "nothing: no map of it has a meaning (beepy describe says why)")
-    label = "not shown"
-    for info in description.maps:
-        if info.not_shown:
-            yield Fact(label, f"{info.name}: {info.not_shown}")
-            label = ""
     yield from _listed("attaches to", [_program(info) for info in _attached(description)])
     yield Fact("can change", ", ".join(description.changes) or "nothing but its own maps")
     needs = description.needs
@@ -60,6 +55,8 @@ def _of_object(description: Description) -> Iterator[Fact]:
         yield Fact("", f"root, or {capabilities}")
     for text in description.unsupported:
         yield Fact("ignored", text)
+    hidden = [f"{info.name} ({info.not_shown})" for info in description.maps if info.not_shown]
+    yield from _listed("not shown", hidden)
 
 
 def _first_end(facts: Sequence[Fact]) -> int:
@@ -69,14 +66,16 @@ def _first_end(facts: Sequence[Fact]) -> int:
 
 
 def _shown(description: Description) -> list[MapInfo]:
-    return [info for info in description.maps if info.role and not info.not_shown]
+    return [info for info in description.maps if info.fields and not info.not_shown]
 
 
 def _map(info: MapInfo) -> str:
-    role = _ROLES.get(info.role or "", info.role)
-    if info.role == "print":
-        names = [field.name for field in info.fields if field.part != "cpu"]
-        return f"{info.name}: {role} of {', '.join(names)}"
+    role = _ROLES.get(info.role or "")
+    if role is None:
+        is_stream = any(field.part == "record" for field in info.fields)
+        names = ", ".join([field.name for field in info.fields])
+        reason = f" ({info.type_reason})" if info.type_reason else ""
+        return f"{info.name}: {'rows' if is_stream else 'table'} of {names}{reason}"
     by = f" by {', '.join(info.labels)}" if info.labels else ""
     metric = f"; metric {info.metric}" if info.metric else ""
     return f"{info.name}: {role}{by}{metric}"

@@ -61,12 +61,12 @@ class Row(Vertical):
     Row .error.shown { display: block; }
     """
 
-    def __init__(self, box: Box, columns: int) -> None:
+    def __init__(self, box: Box, text: str, columns: int) -> None:
         super().__init__()
         self.box = box
         self._columns = columns
         self._error = Static("", classes="error", markup=False)
-        self._control = _control(box)
+        self._control = _control(box, text)
 
     def compose(self) -> ComposeResult:
         """Make the row."""
@@ -138,7 +138,11 @@ class _Boxes(VerticalScroll, inherit_bindings=False):
 
 
 class Form(Screen[list[str] | None]):
-    """Dismissed with the arguments of ``beepy run``, or with None: back to the list."""
+    """Dismissed with the arguments of ``beepy run``, or with None: back to the list.
+
+    ``kept`` are the texts in the boxes by their titles: those that it begins with, and then those
+    that it was left with.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "run", "Run", key_display="Enter"),
@@ -157,8 +161,11 @@ class Form(Screen[list[str] | None]):
     Form #command { height: auto; max-height: 4; padding: 0 1; border-top: solid ansi_cyan; }
     """
 
-    def __init__(self, item: Item, details: Details, program: Program) -> None:
+    def __init__(
+        self, item: Item, details: Details, program: Program, kept: dict[str, str]
+    ) -> None:
         super().__init__()
+        self._kept = kept
         self._item = item
         self._details = details
         self._program = program
@@ -174,10 +181,17 @@ class Form(Screen[list[str] | None]):
         columns = min(max(names, default=0), _MAX_TITLE)
         with _Boxes(id="boxes", can_focus=False):
             for group in groups:
-                yield from _group(group, columns)
+                yield from self._group(group, columns)
         yield self._help
         yield self._command
         yield Footer()
+
+    def _group(self, group: Group, columns: int) -> ComposeResult:
+        yield Static(group.title, classes="group", markup=False)
+        for box in group.boxes:
+            row = Row(box, self._kept.get(box.title, ""), columns)
+            row.set_class(box is group.boxes[-1], "last")
+            yield row
 
     def on_mount(self) -> None:
         """Show the command line as it is with nothing filled in."""
@@ -239,7 +253,8 @@ class Form(Screen[list[str] | None]):
         self.dismiss(self.arguments())
 
     def action_back(self) -> None:
-        """Go back to the list."""
+        """Go back to the list, which keeps what has been filled in."""
+        self._kept.update({row.box.title: row.text for row in self._rows()})
         self.dismiss(None)
 
     def action_keys(self) -> None:
@@ -247,14 +262,14 @@ class Form(Screen[list[str] | None]):
         self.app.push_screen(Keys(_KEYS))
 
 
-def _control(box: Box) -> Control | None:
+def _control(box: Box, text: str) -> Control | None:
     match box.kind:
         case Kind.FLAG:
-            return Flag(value=box.default == "true")
+            return Flag(value=(text or box.default) == "true")
         case Kind.CHOICE:
-            return Choice(box.choices, box.default or ("choose" if box.required else "none"))
+            return Choice(text, box.choices, box.default or ("choose" if box.required else "none"))
         case Kind.TEXT:
-            return Text(box.default)
+            return Text(text, box.default)
         case Kind.CLOSED:
             return None
 
@@ -267,11 +282,3 @@ def _at_most(count: int, lines: list[str]) -> str:
 
 def _row(widget: Widget) -> Row | None:
     return next((node for node in widget.ancestors if isinstance(node, Row)), None)
-
-
-def _group(group: Group, columns: int) -> ComposeResult:
-    yield Static(group.title, classes="group", markup=False)
-    for box in group.boxes:
-        row = Row(box, columns)
-        row.set_class(box is group.boxes[-1], "last")
-        yield row

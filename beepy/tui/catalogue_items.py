@@ -32,9 +32,9 @@ class Box(NamedTuple):
 
     ``variable`` is "" for an option. ``type``, ``default`` and ``help`` are shown beside it;
     ``default`` is "true" or "false" for a FLAG, which is an argument only if it is changed.
-    ``choices`` are those of a CHOICE. ``check`` returns what is wrong with a text, "" if it fits.
-    Without a text the box is no argument. It must have one if it is ``required``; ``help`` says
-    what is expected.
+    ``choices`` are those of a CHOICE beside its default. ``check`` returns what is wrong with a
+    text, "" if it fits. Without a text the box is no argument. It must have one if it is
+    ``required``; ``help`` says what is expected.
     """
 
     option: str

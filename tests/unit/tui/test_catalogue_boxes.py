@@ -3,12 +3,12 @@
 import pytest
 
 from beepy.analysis.describe import describe
-from beepy.btf.writer import BtfWriter
-from beepy.obj.spec import CollectionSpec, Parameter
+from beepy.obj.spec import CollectionSpec, MapSpec, Parameter, VariableSpec
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse_all
 from beepy.tui import catalogue_boxes
 from beepy.tui.catalogue_items import Box, Kind
+from beepy.uapi import MapType
 from tests.support.variables import Variables
 
 
@@ -20,7 +20,31 @@ def boxes(spec: CollectionSpec) -> dict[str, Box]:
 
 @pytest.fixture(scope="module")
 def each() -> dict[str, Box]:
-    return boxes(Variables().spec())
+    return boxes(with_fixed(Variables()))
+
+
+def with_fixed(variables: Variables) -> CollectionSpec:
+    """Return the object with variables that are fixed at load, in .rodata."""
+    writer = variables.writer
+    colour = writer.enum("colour", {"RED": 0, "GREEN": 5, "BLUE": 8})
+    char = writer.integer("char", 1, 1)
+    loop = writer.struct("loop", 4, [("other", variables.u32, 0)])
+    point = writer.struct("point", 4, [("x", variables.u32, 0)])
+    fixed = {
+        "fixed": (colour, 4, 5),
+        "fixed_name": (writer.array(writer.const(writer.volatile(char)), 4), 4, 0),
+        "fixed_pointer": (writer.ptr(variables.u32), 8, 0),
+        "fixed_loop": (writer.const(writer.volatile(loop)), 4, 0),
+        "fixed_points": (writer.array(point, 2), 8, 0),
+    }
+    contents = b""
+    for name, (type_id, size, value) in fixed.items():
+        place = (".rodata", type_id, len(contents), size)
+        variables.variables.append(VariableSpec(name, *place, const=True))
+        contents += value.to_bytes(size, "little")
+    spec = variables.spec()
+    rodata = MapSpec(".rodata", ".rodata", MapType.ARRAY, 4, len(contents), 1, contents=contents)
+    return spec._replace(maps=(*spec.maps, rodata))
 
 
 @pytest.mark.parametrize(
@@ -37,8 +61,10 @@ def each() -> dict[str, Box]:
         ("waits_ms", Kind.TEXT, "unsigned int[2]", "4008636142,4008636142"),
         ("source", Kind.TEXT, "ipv4_addr", "238.238.238.238"),
         ("ratio", Kind.TEXT, "double", "-2.289989454992704e+226"),
-        ("pointer", Kind.CLOSED, "unsigned int *", "0xeeeeeeeeeeeeeeee"),
-        ("loop.other", Kind.TEXT, "unsigned int", "4008636142"),
+        ("fixed", Kind.CHOICE, "enum colour", "GREEN"),
+        ("fixed_name", Kind.TEXT, "char[4]", ""),
+        ("fixed_pointer", Kind.CLOSED, "unsigned int *", "0x0"),
+        ("fixed_loop.other", Kind.TEXT, "unsigned int", "0"),
         (".bss:twice", Kind.TEXT, "unsigned int", "0"),
     ],
 )
@@ -63,7 +89,7 @@ def test_kinds(each: dict[str, Box], name: str, kind: Kind, type_name: str, defa
         ("source", "10.0.0.300", "expected an address such as 10.0.0.1"),
         ("ratio", "1.5", ""),
         ("ratio", "1,5", "expected a number that a float of 8 bytes holds"),
-        ("loop.other", "-1", "expected a number from 0 to 4294967295"),
+        ("fixed_loop.other", "-1", "expected a number from 0 to 4294967295"),
         (".bss:twice", "3", ""),
     ],
 )
@@ -73,10 +99,12 @@ def test_checks(each: dict[str, Box], name: str, text: str, error: str) -> None:
 
 def test_choices_and_what_has_no_box(each: dict[str, Box]) -> None:
     assert each["colour"].choices == ["RED", "GREEN", "BLUE"]
-    assert each["points"].help == "--set points[0].MEMBER=VALUE"
-    assert each["points"].kind is Kind.CLOSED
+    assert each["fixed"].choices == ["RED", "BLUE"]
+    assert each["fixed_points"].help == "--set fixed_points[0].MEMBER=VALUE"
+    assert each["fixed_points"].kind is Kind.CLOSED
     assert each["mac"].help == "up to 6 values: 1,2,3"
-    assert not each.keys() & {"folded", "CONFIG_HZ", "loop", "twice"}
+    assert not each.keys() & {"folded", "CONFIG_HZ", "loop", "loop.other", "twice"}
+    assert not each.keys() & {"pointer", "points"}  # they are not meant to be set
 
 
 def test_a_parameter_stands_for_its_variable() -> None:
@@ -89,12 +117,12 @@ def test_a_parameter_stands_for_its_variable() -> None:
     assert next(iter(found)) == "min"
 
 
-def test_a_struct_has_a_box_for_each_member() -> None:
+def test_a_struct_that_is_fixed_has_a_box_for_each_member() -> None:
     variables = Variables()
-    writer: BtfWriter = variables.writer
+    writer = variables.writer
     inner = writer.struct("inner", 8, [("deep", variables.u32, 0), ("on", variables.bool, 32)])
-    members = [("pid", variables.u32, 0), ("inner", inner, 32)]
-    variables.add("config", writer.struct("config", 12, members), 12)
+    config = writer.struct("config", 12, [("pid", variables.u32, 0), ("inner", inner, 32)])
+    variables.variables.append(VariableSpec("config", ".data", config, 0, 12, const=True))
     found = boxes(variables.spec())
     assert found["config.pid"].default == "4008636142"
     assert found["config.inner.on"].kind is Kind.FLAG
@@ -108,13 +136,14 @@ def test_structs_without_end_are_bounded() -> None:
     for depth in range(3):
         members = [(f"m{number}", inner, 0) for number in range(1000)]
         inner = variables.writer.struct(f"level{depth}", 0, members)
-    variables.add("bomb", inner, 0)
+    variables.variables.append(VariableSpec("bomb", ".data", inner, 0, 0, const=True))
     assert not [name for name in boxes(variables.spec()) if name.startswith("bomb")]
 
 
 def test_a_type_without_a_size_closes_its_box() -> None:
     variables = Variables()
-    variables.add("opaque", variables.writer.array(variables.writer.fwd("hidden"), 2), 8)
+    opaque = variables.writer.array(variables.writer.fwd("hidden"), 2)
+    variables.variables.append(VariableSpec("opaque", ".data", opaque, 0, 8, const=True))
     box = boxes(variables.spec())["opaque"]
     assert (box.kind, "has no size" in box.help) == (Kind.CLOSED, True)
 

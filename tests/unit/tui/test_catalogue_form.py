@@ -20,9 +20,7 @@ BOXES = (
     Box("--set", "flag", type="bool", default="false", kind=Kind.FLAG),
     Box("--set", "on", type="bool", default="true", kind=Kind.FLAG),
     Box("--set", "count", type="u32", default="12", help="how many", check=number),
-    Box(
-        "--set", "colour", "enum colour", "RED", kind=Kind.CHOICE, choices=("RED", "GREEN", "GREY")
-    ),
+    Box("--set", "colour", "enum colour", "RED", kind=Kind.CHOICE, choices=("GREEN", "GREY")),
     Box("--set", "points", type="struct point[2]", help="cannot be set", kind=Kind.CLOSED),
     Box("--where", help="only rows for which it is true"),
 )
@@ -31,10 +29,17 @@ BOXES = (
 class Host(App[list[str]]):
     """Shows a form alone."""
 
-    def __init__(self, boxes: Sequence[Box], program: Program = AS_ROOT) -> None:
+    def __init__(
+        self,
+        boxes: Sequence[Box],
+        program: Program = AS_ROOT,
+        kept: dict[str, str] | None = None,
+    ) -> None:
         super().__init__()
         self.animation_level = "none"
-        self.form = Form(ITEM, Details(groups=[Group("options", boxes)]), program)
+        self.form = Form(
+            ITEM, Details(groups=[Group("options", boxes)]), program, {} if kept is None else kept
+        )
 
     def on_mount(self) -> None:
         self.push_screen(self.form, self.exit)
@@ -100,6 +105,23 @@ def test_an_error_stands_at_its_box_until_it_fits() -> None:
     assert drive(Host(BOXES), fill) == ["run", "exitsnoop", "--set", "count=3"]
 
 
+def test_what_was_filled_in_is_kept_when_one_comes_back() -> None:
+    async def change(driver: Driver) -> None:
+        await driver.press("space", "down", "down", "7", "down", "space", "escape")
+
+    async def again(driver: Driver) -> None:
+        screen = driver.lines()
+        assert "[x] true" in row(screen, "flag")
+        assert "< GREEN >" in row(screen, "colour")
+        await driver.press("enter")
+
+    kept = {"--where": "pid > 1"}
+    assert drive(Host(BOXES, kept=kept), change) is None
+    words = ["--set", "flag=true", "--set", "count=7", "--set", "colour=GREEN"]
+    result = drive(Host(BOXES, kept=kept), again)
+    assert result == ["run", "exitsnoop", *words, "--where", "pid > 1"]
+
+
 def test_a_required_box() -> None:
     box = Box("--iface", kind=Kind.CHOICE, choices=["lo"], help="an interface", required=True)
 
@@ -130,14 +152,14 @@ def test_hostile_texts_and_many_boxes_in_a_small_terminal() -> None:
         Box("--set", evil, evil, evil, evil, choices=(evil,), check=lambda _: evil, kind=kind)
         for kind in (Kind.TEXT, Kind.CHOICE, Kind.CLOSED)
     ]
-    boxes += [Box("--set", f"variable_{number}") for number in range(60)]
+    boxes += [Box("--set", f"variable_{number}") for number in range(24)]
 
     async def look(driver: Driver) -> None:
         screens = [*driver.lines(), *await driver.press("x", "down", "space")]
         assert "[/]\\x1b[2J" in "\n".join(screens)
         assert all(line.isprintable() for line in screens)
         screen = await driver.press(*["up"] * 3)
-        assert row(screen, "variable_58")
+        assert row(screen, "variable_22")
         for width, height in ((40, 12), (20, 6)):
             screen = await driver.resize(width, height)
             assert len(screen) == height
