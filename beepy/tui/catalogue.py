@@ -24,7 +24,7 @@ from beepy.text import excerpt, safe
 from beepy.tui import catalogue_facts
 from beepy.tui.catalogue_form import AS_ROOT, Form, Program
 from beepy.tui.catalogue_items import UNREAD, Details, Fact, Item
-from beepy.tui.catalogue_style import CSS, THEME, Keys, title
+from beepy.tui.catalogue_style import BREAKPOINTS, CSS, THEME, Keys, title
 from beepy.width import pad, truncate, width
 
 _MAX_NAME: Final = 34  # columns
@@ -280,7 +280,7 @@ class Catalogue(App[list[str]]):
 
     CSS = CSS
     ENABLE_COMMAND_PALETTE = False
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (140, "-wide")]  # noqa: RUF012 - as App declares it
+    HORIZONTAL_BREAKPOINTS = [*BREAKPOINTS]  # noqa: RUF012 - as App declares it
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "quit", show=False, priority=True),
         Binding("ctrl+z", "suspend_process", show=False),

@@ -5,7 +5,7 @@ the form's.
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -17,7 +17,8 @@ from textual.widgets import Input, Static
 from beepy.text import excerpt
 from beepy.width import truncate
 
-_MAX_PLACEHOLDER = 60  # characters
+_STEPS: Final = {"space": 1, "right": 1, "left": -1}
+_MAX_PLACEHOLDER: Final = 60  # characters
 
 
 class Changed(Message):
@@ -62,6 +63,12 @@ class Flag(Static, can_focus=True):
         super().__init__(_flag(value=value), markup=False)
         self._value = value
 
+    def on_key(self, event: events.Key) -> None:
+        """Take the key itself: textual gives a binding's to where the cursor is by then."""
+        if event.key == "space":
+            event.stop()
+            self.action_change()
+
     def on_click(self) -> None:
         """Change it."""
         self.action_change()
@@ -82,8 +89,7 @@ class Choice(Static, can_focus=True):
     """One of several values, or none: then ``default`` is shown. A letter goes to its value."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right,space", "move(1)", "Next value", key_display="Space"),
-        Binding("left", "move(-1)", show=False),
+        Binding("space", "move(1)", "Next value", key_display="Space"),
         Binding("backspace,delete", "clear", show=False),
     ]
 
@@ -105,7 +111,11 @@ class Choice(Static, can_focus=True):
         self.action_move(1)
 
     def on_key(self, event: events.Key) -> None:
-        """Go to the next value that begins with a letter."""
+        """Go to the next value, or to the next that begins with a letter; see ``Flag``."""
+        if event.key in _STEPS:
+            event.stop()
+            self.action_move(_STEPS[event.key])
+            return
         letter = (event.character or "").casefold()
         count = len(self._choices)
         for steps in range(1, count if letter.isalnum() else 0):

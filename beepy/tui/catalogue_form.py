@@ -26,7 +26,7 @@ _BLANK: Final = "\x00"  # in the place of one within a word
 _KEYS: Final = (
     ("Tab, Down", "next box"),
     ("Shift+Tab, Up", "previous box"),
-    ("Space", "change a check box, or to the next of several values"),
+    ("Space", "change a check box; the next of several values"),
     ("Enter", "run what the command line says"),
     ("Esc", "back to the images"),
     ("F1", "these keys"),
@@ -49,15 +49,17 @@ class Row(Vertical):
 
     DEFAULT_CSS = """
     Row { height: auto; }
-    Row Horizontal { height: 1; }
+    Row Horizontal { height: auto; }
     Row .name { width: auto; padding: 0 1; }
     Row Text { width: 26; }
     Row .edge { width: 1; }
-    Row Flag, Row Choice, Row .closed { width: 28; }
+    Row Flag, Row Choice { width: 28; }
     Row Flag:focus, Row Choice:focus { text-style: reverse; }
     Row.current .name { color: ansi_cyan; text-style: bold; }
-    Row .help { width: 1fr; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
-    Row .error { color: ansi_red; display: none; height: auto; padding: 0 1; }
+    Row .help { width: 1fr; height: 1; padding: 0 1; }
+    Row .help { text-wrap: nowrap; text-overflow: ellipsis; }
+    Row .closed { width: 1fr; height: auto; max-height: 3; padding: 0 1 0 0; text-style: dim; }
+    Row .error { color: ansi_red; display: none; height: auto; }
     Row .error.shown { display: block; }
     """
 
@@ -66,6 +68,7 @@ class Row(Vertical):
         self.box = box
         self._columns = columns
         self._error = Static("", classes="error", markup=False)
+        self._error.styles.padding = (0, 1, 0, columns + 2)
         self._control = _control(box, text)
 
     def compose(self) -> ComposeResult:
@@ -75,10 +78,13 @@ class Row(Vertical):
             label = Static(name, classes="name", markup=False)
             label.styles.width = self._columns + 2
             yield label
+            if self._control is None:
+                yield Static(f"- {self._short_help()}", classes="closed", markup=False)
+                return
             is_text = isinstance(self._control, Text)
             if is_text:
                 yield Static("[", classes="edge", markup=False)
-            yield self._control or Static("-", classes="closed dim", markup=False)
+            yield self._control
             if is_text:
                 yield Static("]", classes="edge", markup=False)
             yield Static(self._short_help(), classes="help dim", markup=False)
@@ -124,7 +130,7 @@ class Row(Vertical):
 
     def show_error(self, error: str) -> None:
         """Show what is wrong under the box, or nothing."""
-        self._error.update(f"{'':{self._columns}} {excerpt(error, _MAX_HELP)}")
+        self._error.update(excerpt(error, _MAX_HELP))
         self._error.set_class(bool(error), "shown")
 
 
@@ -155,6 +161,8 @@ class Form(Screen[list[str] | None]):
     DEFAULT_CSS = """
     Form #boxes { height: 1fr; padding: 1 0 0 0; }
     Form .group { padding: 0 1; text-style: bold; }
+    Form.-middle Text, Form.-wide Text { width: 46; }
+    Form.-middle Flag, Form.-middle Choice, Form.-wide Flag, Form.-wide Choice { width: 48; }
     Form Row.last { margin: 0 0 1 0; }
     Form #help { height: auto; max-height: 2; padding: 0 1; }
     Form .dim { text-style: dim; }

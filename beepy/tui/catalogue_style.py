@@ -14,6 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 THEME: Final = "ansi-dark"
+BREAKPOINTS: Final = ((0, "-narrow"), (100, "-middle"), (140, "-wide"))  # columns
 
 CSS: Final = """
 Screen { background: ansi_default; }

@@ -83,7 +83,7 @@ def test_an_ordinary_user_is_told_the_command_for_root(beepy: Beepy, tmp_path: P
         terminal.until("16 of 16 images")
         terminal.press("Enter")
         terminal.until("$ sudo beepy run exitsnoop")
-        terminal.press("Down", "Down", "7", "Enter")
+        terminal.press("Space", "Down", "Down", "7", "Enter")  # together, as over a slow line
         shown = "".join(terminal.until("code=1").splitlines())
         assert "run it as root: sudo " in shown
-        assert "beepy run exitsnoop --set target_pid=7" in shown
+        assert "beepy run exitsnoop --set trace_failed_only=true --set target_pid=7" in shown
