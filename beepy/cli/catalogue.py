@@ -10,7 +10,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +30,8 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def is_possible() -> bool:
     """Return whether a full screen can be shown: on a terminal that can, and with textual."""
+    from importlib.util import find_spec  # noqa: PLC0415 - only on a terminal
+
     return (
         all(os.isatty(fd) for fd in (stdio.STDIN, stdio.STDOUT, stdio.STDERR))  # it draws there
         and os.environ.get("TERM", "") not in {"", "dumb"}

@@ -59,7 +59,7 @@ def test_it_needs_a_terminal_that_can_be_drawn_on(
     monkeypatch.setattr(os, "isatty", lambda fd: fd in {stdio.STDIN, stdio.STDOUT, stdio.STDERR})
     monkeypatch.setenv("TERM", "xterm")
     assert catalogue.is_possible()
-    monkeypatch.setattr(catalogue, "find_spec", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert not catalogue.is_possible()
     monkeypatch.undo()
     if term is None:
