@@ -264,7 +264,8 @@ def _searched(item: Item) -> str:
 
 
 def _line(item: Item, name_columns: int, columns: int) -> Content:
-    name = pad(truncate(safe(item.name), name_columns), name_columns)
+    # of a registry's images the ends differ
+    name = pad(truncate(safe(item.name), name_columns, start=True), name_columns)
     description = truncate(
         excerpt(item.description, _MAX_DESCRIPTION), max(columns - name_columns - 4, 8)
     )

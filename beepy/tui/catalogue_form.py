@@ -99,7 +99,8 @@ class Row(Vertical):
         self.remove_class("current")
 
     def _short_help(self) -> str:
-        return excerpt("  ".join(filter(None, [self.box.type, self.box.help])), _MAX_HELP)
+        kind = "" if self.box.kind is Kind.FLAG and self.box.help else self.box.type
+        return excerpt("  ".join(filter(None, [kind, self.box.help])), _MAX_HELP)
 
     def help(self) -> str:
         """Return all that is known of the box."""

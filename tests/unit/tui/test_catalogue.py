@@ -137,7 +137,10 @@ def test_hostile_texts_are_shown_and_control_nothing() -> None:
 
 
 def test_sizes() -> None:
+    long = Item(f"ghcr.io/{'x' * 60}/end:1", "", bundled=False)
+
     async def resize(driver: Driver) -> None:
+        assert any(row.endswith("xxx/end:1") for row in driver.lines())
         await driver.press("down", "down")
         for width, height in ((200, 50), (120, 40), (80, 24), (40, 12), (20, 6)):
             screen = await driver.resize(width, height)
@@ -146,7 +149,7 @@ def test_sizes() -> None:
             if width >= 80:  # the cursor stays where it was
                 assert any("the facts of ghcr.io" in row for row in screen)
 
-    drive(Catalogue(ITEMS, details), resize)
+    drive(Catalogue([*ITEMS, long], details), resize)
 
 
 def test_each_image_is_read_once_and_only_when_it_is_looked_at() -> None:
