@@ -1,6 +1,6 @@
 """What is filled in in the catalogue's form: a text, a check box, one of several values.
 
-Each is one line high and can be told apart without colours. Enter and the arrows up and down are
+Each is one line high and can be told apart without colors. Enter and the arrows up and down are
 the form's.
 """
 

@@ -1,6 +1,6 @@
-"""What the screens of the catalogue have in common: colours, keys, texts that are no markup.
+"""What the screens of the catalogue have in common: colors, keys, texts that are no markup.
 
-The colours are the terminal's own sixteen, on its own background: they fit a light one and a dark
+The colors are the terminal's own sixteen, on its own background: they fit a light one and a dark
 one, and there are none with NO_COLOR.
 """
 
