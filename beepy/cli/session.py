@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from beepy.events.arrangement import Arrangement  # few runs arrange
     from beepy.events.protocols import Sink  # only types
     from beepy.events.top import Wanted  # few runs ask for it
+    from beepy.kernel.link import Step  # only types
     from beepy.outputs.prometheus import Exporter, Prometheus  # not for every run
 
 _log = Log(__name__)
@@ -174,7 +175,7 @@ def _attach(
         signals.end_stalled_write(timeout)
     if options.record:
         launched.attached.append(lambda: running.add_observer(_recorder(options.record, loaded)))
-    launched.attached.append(partial(drop.drop, launched, ["files"] if options.record else []))
+    launched.attached.append(partial(drop.drop, launched, _steps(options)))
     running.attach()
     for line in lines(launched):
         eprint(line)
@@ -186,6 +187,11 @@ def _attach(
         _tick(options.top, running)
     running.add_sink(rows)
     return started
+
+
+def _steps(options: ShowOptions) -> "Sequence[Step]":
+    """Return what outputs do when all is attached: with ``files`` they create some."""
+    return ["files"] if options.record else []
 
 
 def _top(wanted: "Wanted", running: Run, rows: "Sink") -> "Sink":
