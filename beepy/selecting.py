@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from errno import EBADF, ENOENT
+from errno import EBADF, ENOENT, ESRCH
 from typing import Final, NamedTuple
 
 from beepy import sections, subjects
@@ -74,7 +74,9 @@ def resolve(chosen: Subjects) -> Selection:
         error = UsageError(worded("--pid: the kernel has other numbers than this PID namespace"))
         error.add_note("run it in the host's PID namespace, or choose by --comm or --cgroup")
         raise error
-    directories, old_groups = map(tuple, map(dict.fromkeys, _directories(chosen)))
+    groups = _directories(chosen)
+    directories, old_groups, later = [tuple(dict.fromkeys(paths)) for paths in groups]
+    directories += later
     if old_groups and own_pid() != os.getpid():
         why = "the kernel has other numbers of its processes than this PID namespace"
         raise UsageError(f"{_listed(old_groups)}: {_OLD}: {why}")
@@ -90,20 +92,30 @@ def resolve(chosen: Subjects) -> Selection:
         cgroups=directories,
         ancestors=_ancestors(directories),
         old_groups=old_groups,
+        later=later,
     )
 
 
-def _directories(chosen: Subjects) -> tuple[list[str], list[str]]:
-    """Return the directories of cgroup v2, and those of version 1 of what has none there."""
-    new, old = list(chosen.cgroups), list[str]()
+def _directories(chosen: Subjects) -> tuple[list[str], list[str], list[str]]:
+    """Return the directories of cgroup v2, and those of version 1 of what has none there.
+
+    The last ones are texts that stand for containers that are not running yet.
+    """
+    new, old, later = list(chosen.cgroups), list[str](), list[str]()
     names = [(_container, name) for name in chosen.containers]
     names += [(_pod, name) for name in chosen.pods]
     names += [(containers.unit, name) for name in chosen.units]
     trees = containers.this_machine() if names else []
     for find, name in names:
-        tree, paths = containers.first(trees, find, name)
-        (old if tree.old else new).extend(paths)
-    return new, old
+        try:
+            tree, paths = containers.first(trees, find, name)
+        except AttachError as error:
+            if error.errno != ESRCH or any(tree.old for tree in trees):
+                raise
+            later.append(f"container '{name}'")
+        else:
+            (old if tree.old else new).extend(paths)
+    return new, old, later
 
 
 def _container(tree: containers.Tree, name: str) -> Sequence[str]:
@@ -140,6 +152,8 @@ def apply(
     it cannot be decided.
     """
     selected = Selected([], [], [])
+    for text in selection.later:
+        selected.notices.append(f"{safe(text)}: not running: its events are shown once it runs")
     if selection.old_groups:
         period = f"every {PERIOD_S * 1000:g} ms"
         why = f"new processes are looked for {period}: what they do before is missed"
@@ -173,6 +187,8 @@ def fill(collection: Collection, selection: Selection) -> None:
                 collection.maps[name].update(key, _YES)
     if select.CGROUPS in collection.maps:
         for index, path in enumerate(selection.cgroups):
+            if path in selection.later:
+                continue
             with _open(path) as directory:
                 value = directory.fileno().to_bytes(4, "little")
                 collection.maps[select.CGROUPS].update(index.to_bytes(4, "little"), value)

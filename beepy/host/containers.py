@@ -12,7 +12,7 @@ The runtimes' files on the host say which names an id has.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from errno import ENOENT
+from errno import ENOENT, ESRCH
 from typing import Final, NamedTuple
 
 from beepy.errors import AttachError
@@ -67,7 +67,8 @@ def first(
 def container(tree: Tree, name: str) -> str:
     """Return the cgroup of the container with this name, or whose id begins so.
 
-    Raises AttachError if there is none, or more than one.
+    Raises AttachError if there is none, or more than one; with ESRCH if it is known, but not
+    running.
     """
     directories = {
         match[1]: path
@@ -82,7 +83,9 @@ def container(tree: Tree, name: str) -> str:
     ids = [identity for identity in known.ids.get(name, ()) if identity in directories]
     if ids:
         return directories[_only(ids, f"container '{safe(name)}'")]
-    error = _not_found(f"container '{safe(name)}': {_why(name, known)}")
+    stopped = name in known.ids
+    why = "not running" if stopped else "no running container of that name or id"
+    error = AttachError(f"container '{safe(name)}': {why}", ESRCH if stopped else ENOENT)
     if known.unreadable:
         error.add_note(f"an id works too: cannot read {_listed(known.unreadable)}")
     elif running := sorted(n for n, i in known.ids.items() if not directories.keys().isdisjoint(i)):
@@ -150,10 +153,6 @@ def _only(identities: Sequence[str], where: str) -> str:
     if len(identities) > 1:
         raise _not_found(f"{where}: {len(identities)} match: {_listed(sorted(identities))}")
     return identities[0]
-
-
-def _why(name: str, known: "runtimes.Containers") -> str:
-    return "not running" if name in known.ids else "no running container of that name or id"
 
 
 def _listed(names: Sequence[str]) -> str:

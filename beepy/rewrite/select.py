@@ -35,7 +35,8 @@ class Selection(NamedTuple):
     ``pids`` are those of the first PID namespace, ``uids`` of the first user namespace, ``names``
     what processes call themselves (comm), ``cgroups`` directories of cgroup v2, ``ancestors`` what
     these are to the kernel, empty if that is not known. ``old_groups`` are directories of cgroups
-    of version 1: of these, the map of pids has the processes, which change.
+    of version 1: of these, the map of pids has the processes, which change. ``later`` are those of
+    ``cgroups`` that stand for what is not running yet.
     """
 
     pids: tuple[int, ...] = ()
@@ -44,6 +45,7 @@ class Selection(NamedTuple):
     cgroups: tuple[str, ...] = ()
     ancestors: tuple[Ancestor, ...] = ()
     old_groups: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
 
 
 def apply(spec: CollectionSpec, selection: Selection, programs: Collection[str]) -> CollectionSpec:
@@ -85,6 +87,8 @@ def _choice(program: ProgramSpec, selection: Selection) -> Choice:
         return choice._replace(cgroups=CGROUPS, cgroup_count=len(selection.cgroups))
     if not selection.ancestors:
         where = f"program '{safe(program.name)}' may sleep"
+        if selection.later:
+            raise RewriteError(f"{where}: {safe(selection.later[0])} has no cgroup yet")
         raise RewriteError(f"{where}: the cgroup's depth is not known in a cgroup namespace")
     return choice._replace(ancestors=selection.ancestors)
 

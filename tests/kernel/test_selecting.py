@@ -15,7 +15,7 @@ import pytest
 import beepy
 from beepy.api import OpenOptions
 from beepy.errors import AttachError
-from beepy.host import cgroups
+from beepy.host import cgroups, containers
 from beepy.rewrite.edit import Code
 from beepy.source import parse
 from tests.kernel.conftest import ObjectOf
@@ -215,6 +215,24 @@ def test_a_container_that_is_started_again(group: Path, end: str) -> None:
             outside.do("open", 2)
             seen = until_seen(run, again)
     assert seen[inside.pid] == 2
+    assert not seen[outside.pid]
+
+
+def test_a_container_that_is_started_later(
+    group: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = f"{os.getpid():064x}"
+    config = tmp_path / "var/lib/docker/containers" / identity / "config.v2.json"
+    config.parent.mkdir(parents=True)
+    config.write_text('{"Name": "/web"}')
+    tree = containers.Tree(cgroups.root(), str(tmp_path))
+    monkeypatch.setattr(containers, "this_machine", lambda: [tree])
+    with beepy.open("opensnoop", container="web") as run:
+        run.attach()
+        (group / identity).mkdir()
+        with workers(("web", 0, group / identity), ("outside", 0)) as (inside, outside):
+            outside.do("open", 2)
+            seen = until_seen(run, inside)
     assert not seen[outside.pid]
 
 

@@ -105,6 +105,17 @@ def test_alternatives_are_of_one_version(tmp_path: Path, monkeypatch: pytest.Mon
         resolve(Subjects(containers=("a" * 64,)))
 
 
+def test_a_container_that_is_not_running_is_told() -> None:
+    later = "container 'web\x1b'"
+    chosen = Selection(cgroups=(later,), later=(later,))
+    specs = parse_all(lookup.find("opensnoop"), warn=False)
+    notices = apply(specs, targets.choose(specs, {}, Target()), chosen).notices
+    assert notices == [r"container 'web\x1b': not running: its events are shown once it runs"]
+    body = program(*BODY)._replace(section="fentry.s/do_exit")
+    with pytest.raises(RewriteError, match=r"may sleep: container 'web\\x1b' has no cgroup yet"):
+        apply([spec()._replace(programs=(body,))], [{body.name: Target()}], chosen)
+
+
 def test_rows_are_filtered_by_exact_texts() -> None:
     specs = parse_all(lookup.find("oomkill"), warn=False)
     chosen = Selection(pids=(7, 8), names=(b"a.b",))
