@@ -170,6 +170,8 @@ def launch(request: RunRequest) -> Launched:
     steps: list[Step] = ["statistics"] if meter else []
     if tracer:
         steps.append("tracefs")
+    if request.subjects and (request.subjects.containers or request.subjects.pods):
+        steps.append("containers")
     return Launched(run, loaded, chosen, attached, steps)
 
 

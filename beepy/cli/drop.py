@@ -30,6 +30,7 @@ TABLE: Final[Mapping[Step, tuple[str, ...]]] = {
     "statistics": ("CAP_SYS_ADMIN",),  # of run time, which are switched on and off
     # what numbers in records mean: symbols with their addresses, processes and cgroups of others
     "names": ("CAP_SYSLOG", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"),
+    "containers": ("CAP_DAC_READ_SEARCH",),  # started again: runtimes' files, also of users
     "files": ("CAP_DAC_OVERRIDE",),  # created and renamed in directories of other users
     "modules": ("CAP_DAC_READ_SEARCH",),  # Python's, where other users' directories have them
     # detaching where links are older than the kernel's, or not by a descriptor

@@ -25,6 +25,7 @@ _KPROBES = (PerfEventType.KPROBE, PerfEventType.KRETPROBE)
 
 Step = Literal[
     "bpf",
+    "containers",
     "files",
     "modules",
     "names",

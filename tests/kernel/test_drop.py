@@ -27,6 +27,7 @@ from tests.support.gadgets import Layout
 from tests.support.scrape import page, until
 from tests.support.screen import Terminal
 from tests.support.trigger import named, trigger
+from tests.support.workers import workers
 
 pytestmark = pytest.mark.kernel
 
@@ -213,6 +214,22 @@ def test_prints_are_read(beepy: Beepy, object_of: ObjectOf) -> None:
         done = running.end()
     assert done.code == 0
     assert "tries again" not in done.err
+
+
+def test_a_container_that_is_started_again_is_found(beepy: Beepy, group: Path) -> None:
+    begin = f"{os.getpid():012x}"
+    first, second = (group / (begin + last * 52) for last in "01")
+    first.mkdir()
+    options = ("--container", begin, "-o", "json", "--no-metrics")
+    with beepy.start("run", "opensnoop", *options) as running:
+        expect(running, "CAP_DAC_READ_SEARCH")
+        first.rmdir()
+        second.mkdir()
+        with workers(("again", 0, second)) as (again,):
+            while f'"pid": {again.pid},'.encode() not in running.out:
+                again.do("open", 1)
+                assert running.process.poll() is None, running.err
+        assert running.end().code == 0
 
 
 def test_what_is_kept_is_a_message(beepy: Beepy) -> None:
