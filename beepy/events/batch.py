@@ -24,17 +24,24 @@ def no_name(_number: int) -> str:
     return ""
 
 
+def no_frames(_pid: int, _number: int) -> str:
+    """Return "": nothing is known of the stack."""
+    return ""
+
+
 class Machine(NamedTuple):
     """What only the machine that made the records knows: functions from a number to its text.
 
     They return "" for what is not known. ``user`` and ``group`` are names of ids. A stack's number
-    is its key in a map; its text has the frames, the innermost first.
+    is its key in a map; its text has the frames, the innermost first: ``user_stack`` their
+    addresses, ``user_symbols`` their functions, which takes the process before the number.
     """
 
     user: Callable[[int], str] = no_name
     group: Callable[[int], str] = no_name
     kernel_stack: Callable[[int], str] = no_name
     user_stack: Callable[[int], str] = no_name
+    user_symbols: Callable[[int, int], str] = no_frames
 
 
 NO_MACHINE: Machine = Machine()

@@ -15,6 +15,7 @@ MACHINE = Machine(
     group=lambda number: f"group{number}",
     kernel_stack=lambda number: f"kernel stack {number}",
     user_stack=lambda number: f"user stack {number}",
+    user_symbols=lambda pid, number: f"stack {number} of {pid}",
 )
 
 
@@ -143,16 +144,27 @@ def test_a_user_stack_is_shown_by_its_number() -> None:
     record = t.writer.struct("event", 12, [("ustack_raw", stack, 0), ("pid", t.u32, 64)])
     found = row(schema(t, record), struct.pack("<III", 3, 8, 1))
     assert [*found] == [
-        *("ustack_raw.stack_id", "ustack_raw.addresses", "ustack_raw.major"),  # one struct
-        *("ustack", "pid"),
+        *("ustack_raw.stack_id", "ustack_raw.addresses", "ustack_raw.symbols"),  # one struct
+        *("ustack_raw.major", "ustack", "pid"),
     ]
     assert found == {
         "ustack_raw.major": 8,
         "ustack_raw.stack_id": 3,
         "ustack_raw.addresses": "user stack 3",
+        "ustack_raw.symbols": "user stack 3",
         "ustack": "user stack 3",
         "pid": 1,
     }
+
+
+def test_a_user_stack_is_that_of_its_process() -> None:
+    t = Vocabulary()
+    members = [("tgid_level0", t.u32, 0), ("inode", t.u64, 64), ("stack_id", t.u32, 128)]
+    stack = t.writer.struct("gadget_user_stack", 24, members)
+    record = t.writer.struct("event", 24, [("ustack", stack, 0)])
+    found = row(schema(t, record), struct.pack("<I4xQI4x", 9, 1, 3))
+    assert found["ustack.symbols"] == "stack 3 of 9"
+    assert row(schema(t, record), bytes(24))["ustack.symbols"] == ""  # not collected
 
 
 def test_what_follows_a_record() -> None:
