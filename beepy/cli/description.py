@@ -206,7 +206,7 @@ def _check(check: CheckInfo) -> Iterator[str]:
 def _map(info: MapInfo) -> Iterator[str]:
     yield f"map {safe(info.name)}"
     pinned = f"{info.pinned} (a map that is there already is used)"
-    metric = f"{info.metric}{{{','.join(info.labels)}}}"
+    metrics = [f"{metric.name}{{{','.join(metric.labels)}}}" for metric in info.metrics]
     endless = f"{', '.join(info.endless)} (--labels chooses others)"
     # of a ring buffer it is declared as that of values
     declared = info.record_type == info.value_type and not info.type_reason
@@ -223,7 +223,7 @@ def _map(info: MapInfo) -> Iterator[str]:
             *([("pinned", pinned)] if info.pinned else []),
             *([("role", info.role)] if info.role else []),
             *([("not shown", info.not_shown)] if info.not_shown else []),
-            *([("metric", metric)] if info.metric else []),
+            *[("" if number else "metric", text) for number, text in enumerate(metrics)],
             *([("endless", endless)] if info.endless else []),
         ],
     )

@@ -327,7 +327,9 @@ def _serve_metrics(
 ) -> str:
     """Serve the metrics page if it is wanted; return its URL or "". Raise OutputError."""
     exporter = _exporter(loaded)
-    has_metrics = exporter or any(schema.role in _METRICS for schema in running.schemas)
+    has_metrics = exporter or any(
+        schema.role in _METRICS or schema.measures for schema in running.schemas
+    )
     asked_for = options.port is not None or options.buckets or options.value_keys or options.labels
     if not options.metrics or not (has_metrics or asked_for):
         return ""

@@ -12,7 +12,7 @@ from beepy.btf.btf import Btf
 from beepy.btf.layout import size_of
 from beepy.btf.names import essential_name
 from beepy.btf.types import VOID, Kind, TypeId
-from beepy.conventions import gadget_columns, gadget_names, gadget_yaml
+from beepy.conventions import gadget_columns, gadget_metrics, gadget_names, gadget_yaml
 from beepy.conventions.gadget_names import Names, Tracer
 from beepy.conventions.gadget_yaml import DataSource, Metadata, ParameterInfo, ProgramInfo
 from beepy.core import access
@@ -76,7 +76,7 @@ def adapt(spec: CollectionSpec, hints: Mapping[str, bytes]) -> CollectionSpec:
         return spec._replace(unsupported=("the object has no types: nothing is shown",))
     names = gadget_names.read(spec.btf)
     _check(spec, names)
-    unsupported = [*_unsupported(spec, names, hints), *_metrics(metadata)]
+    unsupported = [*_unsupported(spec, names, hints)]
     programs = []
     for program in spec.programs:
         adapted, reason = _program(program, spec.btf, names, metadata.programs)
@@ -88,7 +88,13 @@ def adapt(spec: CollectionSpec, hints: Mapping[str, bytes]) -> CollectionSpec:
         variables=tuple([v for v in spec.variables if v.name not in names.variables]),
     )
     spec, refused = _with_parameters(spec, names, metadata.parameters)
-    decisions = [*_streams(spec, names, metadata), *_map_iterators(spec, names, metadata)]
+    decisions = [
+        _measured(spec, decision, metadata, unsupported)
+        for decision in (
+            *_streams(spec, names, metadata),
+            *_map_iterators(spec, names, metadata),
+        )
+    ]
     return spec._replace(
         tracked=tuple([found for found in decisions if isinstance(found, Tracked)]),
         not_shown=tuple([found for found in decisions if isinstance(found, NotShown)]),
@@ -128,13 +134,6 @@ def _unsupported(spec: CollectionSpec, names: Names, hints: Mapping[str, bytes])
         )
     for ignored in names.ignored:
         yield f"{ignored}: has no effect"
-
-
-def _metrics(metadata: Metadata) -> Iterator[str]:
-    for name, source in metadata.sources.items():
-        if source.annotations.get("metrics.collect", "") == "true":
-            where = f"data source '{excerpt(name)}'"
-            yield f"{where}: metrics.collect: left out: no metrics are made of it"
 
 
 def _program(
@@ -283,6 +282,26 @@ def _presented(
         return decision
     source = metadata.sources.get(decision.shown_as, _NO_SOURCE)
     return decision._replace(presentation=gadget_columns.of(schema, source))
+
+
+def _measured(
+    spec: CollectionSpec,
+    decision: Tracked | NotShown,
+    metadata: Metadata,
+    unsupported: list[str],
+) -> Tracked | NotShown:
+    """Return a decision with the metrics of its data source; add to ``unsupported`` what fails."""
+    if isinstance(decision, NotShown):
+        return decision
+    source = metadata.sources.get(decision.shown_as, _NO_SOURCE)
+    try:
+        schema = schemas.of_tracked(spec, decision)
+    except BtfError:  # it is reported where the map is checked
+        return decision
+    measures, refused = gadget_metrics.of(schema, source)
+    where = f"data source '{excerpt(decision.shown_as)}'"
+    unsupported += [f"{where}: {reason}" for reason in refused]
+    return decision._replace(measures=measures)
 
 
 def _iterators(

@@ -10,6 +10,7 @@ from beepy.obj.spec import Role
 
 if TYPE_CHECKING:
     from beepy.obj.exporter import MetricPlan  # of images of ebpf_exporter only
+    from beepy.obj.measures import Measure  # of gadgets only
     from beepy.obj.presentation import Presentation  # bee's images have none
 
 KernelTypes: TypeAlias = Callable[[], Btf | None]
@@ -56,11 +57,11 @@ class Schema(NamedTuple):
     its values is that many slots of ``value_size`` bytes, rounded up to 8. ``counts_loss``: its
     source counts the records that it loses, as perf buffers do and ring buffers do not. ``kernel``
     returns the types of the kernel that made the records, whose numbers its enums have. ``texts``
-    are the names of the fields of bytes that are read as text. ``metric``, ``metric_value`` and
-    ``metrics`` are the convention's; ``drains``, ``vocabulary`` and ``presentation`` its decisions
-    (see ``Tracked``). ``machine`` gives the vocabulary names that only the machine knows, ``clock``
-    converts the timestamps of that kernel. ``interval`` is the image's for reading a table, in
-    seconds (0: none).
+    are the names of the fields of bytes that are read as text. ``metric``, ``metric_value``,
+    ``metrics`` and ``measures`` are the convention's; ``drains``, ``vocabulary`` and
+    ``presentation`` its decisions (see ``Tracked``). ``machine`` gives the vocabulary names that
+    only the machine knows, ``clock`` converts the timestamps of that kernel. ``interval`` is the
+    image's for reading a table, in seconds (0: none).
     """
 
     image: str
@@ -84,6 +85,7 @@ class Schema(NamedTuple):
     machine: Machine = NO_MACHINE
     presentation: "Presentation | None" = None
     metrics: "tuple[MetricPlan, ...]" = ()
+    measures: "tuple[Measure, ...]" = ()
     interval: float = 0.0
 
     @property
