@@ -353,7 +353,19 @@ def _serve_metrics(
         exporter=exporter,
     )
     running.add_observer(metrics)
+    if not outputs.output(options.output).shows_rows:
+        running.add_resources(_measuring(running))
     return metrics.url
+
+
+def _measuring(running: Run) -> ExitStack:
+    """Read the tables of gadgets for their metrics: no rows of them are shown."""
+    from beepy.events import ticks  # noqa: PLC0415 - few runs show no rows
+
+    tables = tuple([s for s in running.schemas if s.measures and not s.is_stream])
+    ticking = ExitStack()
+    ticking.enter_context(ticks.ticks(running.source, ticks.MEASURED_S if tables else 0, tables))
+    return ticking
 
 
 def _exporter(loaded: Sequence[Loaded]) -> "Exporter | None":

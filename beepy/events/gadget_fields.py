@@ -91,6 +91,9 @@ class _Vocabulary:
             if at is not None:
                 key = leaf.part, leaf.path[: at + 1]
                 self._starts[key] = min(leaf.start, self._starts.get(key, leaf.start))
+        # names that an image chooses for more fields must not be those of others
+        self._taken = {path for leaf in leaves for path in _owned(leaf)}
+        self._made: set[tuple[str, ...]] = set()
         self._meanings = _meanings(schema.machine)
         # a struct as a field, and the codec of its meaning, until its members are yielded
         self._after: tuple[()] | tuple[Field, Codec] = ()
@@ -186,13 +189,18 @@ class _Vocabulary:
     def _derived(self, leaf: Field, name: str, codec: Codec) -> Iterator[Field]:
         """Yield the field ``name`` beside ``leaf`` and of its bytes, unless there is one."""
         path = (*leaf.path[:-1], name)
-        if name and (leaf.part, path) not in self._by_path:
+        if name and self._is_free(path):
+            self._made.add(path)
             yield leaf._replace(
                 name=".".join(path),
                 path=path,
                 label=leaf.label.removesuffix(leaf.path[-1]) + name,
                 codec=codec,
             )
+
+    def _is_free(self, path: tuple[str, ...]) -> bool:
+        """Tell whether no field has that name, nor a struct with fields in it."""
+        return path not in self._taken and path not in self._made
 
     def _enum(self, leaf: Field) -> AnyEnum | None:
         _, resolved = skip_mods_and_typedefs(self._schema.btf, leaf.type)
@@ -237,6 +245,8 @@ class _Vocabulary:
         if not presentation or not presentation.rest or not self._schema.is_stream:
             return
         name = presentation.rest
+        if not self._is_free((name,)):
+            return
         size = max([leaf.start + leaf.codec.size for leaf in self._leaves], default=0)
         size = max(size, self._size())
         length = self._by_path.get((RECORD, tuple(presentation.rest_length.split("."))))
@@ -259,6 +269,16 @@ class _Vocabulary:
     def _size(self) -> int:
         _, record = skip_mods_and_typedefs(self._schema.btf, self._schema.record)
         return record.size if isinstance(record, types.Struct | types.Union) else 0
+
+
+def _owned(leaf: Field) -> Iterator[tuple[str, ...]]:
+    """Yield the path of a leaf, and those of the structs that it is in.
+
+    An address takes the place of its union: neither that nor its members are among them.
+    """
+    at = _position(leaf, ADDRESS)
+    for end in range(1, len(leaf.path) + 1 if at is None else at + 1):
+        yield leaf.path[:end]
 
 
 def _position(leaf: Field, owner: str) -> int | None:

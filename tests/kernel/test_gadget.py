@@ -209,11 +209,12 @@ def shown(url: str, line: str) -> str:
     return until(lambda: page(url), lambda text: line in text)
 
 
-def test_metrics(beepy: Beepy, tmp_path: Path, object_of: ObjectOf) -> None:
+@pytest.mark.parametrize("output", ["json", "none"])
+def test_metrics(beepy: Beepy, tmp_path: Path, object_of: ObjectOf, output: str) -> None:
     """Of tables that each reading empties: a page shows what all of them found."""
     layout = Layout(tmp_path / "metered")
     layout.gadget("x.example/top:1", Path(object_of("gadget_top")).read_bytes(), TOP)
-    storage = ("--storage", str(layout.path), "-o", "json", "--interval", "100ms")
+    storage = ("--storage", str(layout.path), "-o", output, "--interval", "100ms")
     with beepy.start("-v", "run", "x.example/top:1", *storage, "--prom-port", "0") as running:
         running.until_attached()
         url = running.metrics()
@@ -222,7 +223,8 @@ def test_metrics(beepy: Beepy, tmp_path: Path, object_of: ObjectOf) -> None:
                 trigger(7, number)
             text = shown(url, f"{SIZE} {total}\n")
         done = running.end()
-    assert sum([row["sum_raw"] for row in rows(done) if row["map"] == "calls"]) == 12
+    found = [row["sum_raw"] for row in rows(done) if row["map"] == "calls"]
+    assert sum(found) == (12 if output == "json" else 0)
     assert "# HELP calls_total calls by operation\n# TYPE calls_total counter\n" in text
     assert '\ncalls_total{op="7",otel_scope_name="calls"} 8\n' in text
     assert [line for line in text.split("\n") if line.startswith("latency_bucket")][:3] == [
