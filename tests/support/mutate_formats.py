@@ -22,7 +22,8 @@ _MORE: Final[tuple[Any, ...]] = (
     "true", "false", "0x10", "-1", "1e3", "9" * 400, "0x" + "f" * 400, ".nan", "1h" * 1000,
     "1m30s", HOSTILE, HOSTILE * 500, "x" * 70_000, "(a+)+" * 50, "(" * 2000, "[[:word:]]{1000}",
     "___", "events", "calls", "stack", "gadget_program_disabled", "lo", "syscalls/sys_enter_kill",
-    "pid", "op", "struct event", "exp2", "linear", "fixed", "uint", "regexp", "static_map",
+    "pid", "op", "proc", "user", "number", "error", "error_raw", "proc.creds",
+    "struct event", "exp2", "linear", "fixed", "uint", "regexp", "static_map",
     ["uint"], [{"name": "uint"}], {"name": "calls_total"}, [{}] * 300, {"slots": 1},
     {str(number): "x" for number in range(300)},
 )  # fmt: skip
