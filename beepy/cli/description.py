@@ -207,7 +207,8 @@ def _map(info: MapInfo) -> Iterator[str]:
     yield f"map {safe(info.name)}"
     pinned = f"{info.pinned} (a map that is there already is used)"
     metrics = [f"{metric.name}{{{','.join(metric.labels)}}}" for metric in info.metrics]
-    endless = f"{', '.join(info.endless)} (--labels chooses others)"
+    advice = " (--labels chooses others)" if info.role else ""
+    endless = f"{', '.join(info.endless)}{advice}"
     # of a ring buffer it is declared as that of values
     declared = info.record_type == info.value_type and not info.type_reason
     yield from _pairs(
