@@ -62,8 +62,8 @@ def test_the_same_metrics(beepy: Beepy, tmp_path: Path, object_of: ObjectOf) -> 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    listen = ("--otel-metrics-listen", f"--otel-metrics-listen-address={address}")
-    listen += ("--otel-metrics-name=calls:calls,latencies:latencies",)
+    listen = ["--otel-metrics-listen", f"--otel-metrics-listen-address={address}"]
+    listen.append("--otel-metrics-name=calls:calls,latencies:latencies")
     ig = ["sh", "-ec", SCRIPT, "sh", shutil.which("ig") or "", str(archive), NAME, "-o", "json"]
     run = ("-v", "run", str(archive), "-o", "none", "--prom-port", "0")
     url, first = f"http://{address}/metrics", os.getpid() << 8  # others may trigger events, too
