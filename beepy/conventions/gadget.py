@@ -53,6 +53,7 @@ _KEYS: Final = {  # of variables that each gadget may have, by which it filters 
     "collect_build_id": "collect-build-id",
     "collect_otel_stack": "collect-otel-stack",
 }
+_USER_SPACE: Final = frozenset(("uprobe", "uretprobe", "usdt"))
 _SOFTWARE: Final = "count_sw_"
 _EVENTS: Final = {"page-faults-min": "minor-faults", "page-faults-maj": "major-faults"}
 _MAX_FREQUENCY: Final = 100_000  # Hz
@@ -86,6 +87,7 @@ def adapt(spec: CollectionSpec, hints: Mapping[str, bytes]) -> CollectionSpec:
         programs=tuple(programs),
         maps=tuple([_sized(map_spec) for map_spec in spec.maps]),
         variables=tuple([v for v in spec.variables if v.name not in names.variables]),
+        optional=frozenset([p.name for p in programs if _is_in_user_space(p)]),
     )
     spec, refused = _with_parameters(spec, names, metadata.parameters)
     decisions = [
@@ -157,6 +159,11 @@ def _program(
         section = "socket"
     core = tuple([ref for ref in program.core if not _is_local(btf, ref)])
     return program._replace(section=section, attach_to=target, core=core), reason
+
+
+def _is_in_user_space(program: ProgramSpec) -> bool:
+    """Tell whether a program attaches to libraries or executables, which not all machines have."""
+    return program.section.removeprefix("?").partition("/")[0] in _USER_SPACE
 
 
 def _event(name: str, info: ProgramInfo) -> tuple[str, str]:

@@ -299,7 +299,8 @@ class CollectionSpec(NamedTuple):
     ``unsupported`` the parts of the image that have no effect, a line each. ``iterator_records``
     are the structs that iterators write, by program. ``btf`` is None for an object without type
     information. ``exporter`` is what ebpf_exporter's YAML says of the object, None for other
-    formats.
+    formats. ``optional`` are programs that the image's own runner goes without where a kernel, or a
+    machine, lacks what they attach to.
     """
 
     name: str
@@ -316,6 +317,7 @@ class CollectionSpec(NamedTuple):
     unsupported: tuple[str, ...] = ()
     iterator_records: Mapping[str, IteratorRecord] = _NO_RECORDS
     exporter: "ExporterConfig | None" = None
+    optional: frozenset[str] = frozenset()
 
     @property
     def loaded(self) -> tuple[ProgramSpec, ...]:

@@ -216,6 +216,15 @@ programs:
     assert line.isprintable()
 
 
+def test_libraries_may_be_missing() -> None:
+    gadget = Gadget()
+    gadget.says("mapiter_file___stats")
+    sections = ("uprobe/libssl:SSL_read", "uretprobe/x:y", "?usdt/a:b:c", "kprobe/x")
+    programs = tuple([section(name[:5], name) for name in sections])
+    spec = gadget.applied(gadget.stats, programs=programs)
+    assert spec.optional == {"uprob", "uretp", "?usdt"}
+
+
 def test_maps_that_get_a_size() -> None:
     gadget = Gadget()
     gadget.says("mapiter_file___stats")
