@@ -183,6 +183,8 @@ def _attach(
         eprint(f"metrics: {metrics.url}")
     if metrics:
         metrics.start()
+        if not output.shows_rows:
+            running.add_resources(_measuring(running))
     if options.top:
         _tick(options.top, running)
     running.add_sink(rows)
@@ -343,7 +345,9 @@ def _metrics(
 ) -> "Prometheus | None":
     """Listen for scrapes if the metrics page is wanted; return its sink. Raise OutputError."""
     exporter = _exporter(loaded)
-    has_metrics = exporter or any(schema.role in _METRICS for schema in running.schemas)
+    has_metrics = exporter or any(
+        schema.role in _METRICS or schema.measures for schema in running.schemas
+    )
     asked_for = options.port is not None or options.buckets or options.value_keys or options.labels
     if not options.metrics or not (has_metrics or asked_for):
         return None
@@ -369,6 +373,16 @@ def _metrics(
     )
     running.add_observer(metrics)
     return metrics
+
+
+def _measuring(running: Run) -> ExitStack:
+    """Read the tables of gadgets for their metrics: no rows of them are shown."""
+    from beepy.events import ticks  # noqa: PLC0415 - few runs show no rows
+
+    tables = tuple([s for s in running.schemas if s.measures and not s.is_stream])
+    ticking = ExitStack()
+    ticking.enter_context(ticks.ticks(running.source, ticks.MEASURED_S if tables else 0, tables))
+    return ticking
 
 
 def _exporter(loaded: Sequence[Loaded]) -> "Exporter | None":
