@@ -76,6 +76,7 @@ def open(  # noqa: A001 - as in tarfile and wave
     pull: PullPolicy | None = None,
     verify: bool | Signer | Sequence[Signer] = False,
     policy: str | Path | None = None,
+    read_only: bool = False,
     options: Options | None = None,
 ) -> Run:
     """Find, parse and load images, and return a run; nothing is attached yet.
@@ -107,7 +108,7 @@ def open(  # noqa: A001 - as in tarfile and wave
 
     ``pull`` is when a registry is asked, in place of ``options.pull``. ``verify`` is who must have
     signed the images, True for those whom the policy names; ``policy`` is a file that says which
-    images may be used.
+    images may be used. ``read_only`` refuses programs that can change more than their own maps.
 
     Raises BeepyError, TypeError for an argument of a wrong type.
     """
@@ -192,6 +193,7 @@ def open(  # noqa: A001 - as in tarfile and wave
         max_overhead=max_overhead,
         shed=bool(shed),
         trace=trace,
+        read_only=bool(read_only),
     )
     return launch(request).run
 
@@ -262,6 +264,7 @@ class OpenOptions(TypedDict, total=False):
     pull: PullPolicy | None
     verify: bool | Signer | Sequence[Signer]
     policy: str | Path | None
+    read_only: bool
     options: Options | None
 
 

@@ -48,6 +48,7 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--policy": "policy={text}",
     "--prog": "programs=[{text}]",
     "--pull": "pull={text}",
+    "--read-only": "read_only=True",
     "--relocations": "relocations=True",
     "--set": "variables={entry}",
     "--storage": "options=Options(storage={text})",

@@ -30,13 +30,12 @@ from beepy.events.decoders import Decoders
 from beepy.events.metrics import decide
 from beepy.events.schemas import of_iterator, of_map
 from beepy.events.selection import KINDS
-from beepy.obj.insn import CALL
 from beepy.obj.pinning import Pins
 from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, CoreRef, ExternRef, MapSpec, NotShown, ProgramSpec
 from beepy.oci.image import Image
 from beepy.text import safe
-from beepy.uapi import HELPERS, MapFlag, MapType
+from beepy.uapi import MapFlag, MapType
 
 _NONE_RESOLVED: Mapping[str, Sequence[Fixup]] = MappingProxyType({})
 _MAX_DEFAULT: Final = 4096  # bytes of one variable whose value is shown; larger ones are buffers
@@ -60,12 +59,15 @@ def describe(
     """
     needs, needs_of = requirements.of_collection(spec)
     loaded = {program.name for program in spec.loaded}
-    pinned = effects.of_pinned_maps(spec)
+    effects_of_maps = effects.of_maps(spec)
     programs = tuple(
-        _program_info(program, needs_of[program.name], pinned, loaded=program.name in loaded)
+        _program_info(
+            program, needs_of[program.name], effects_of_maps, loaded=program.name in loaded
+        )
         for program in spec.programs
     )
-    changes = {change for program in programs for change in program.changes} | {*pinned.values()}
+    changes = {change for program in programs for change in program.changes}
+    changes |= {*effects_of_maps.values()}
     decoders = Decoders()
     schemas = dict(_schemas(spec))
     not_shown = {refusal.map: refusal for refusal in spec.not_shown}
@@ -114,13 +116,9 @@ def describe(
 
 
 def _program_info(
-    program: ProgramSpec, needs: Requirements, pinned: Mapping[str, str], *, loaded: bool
+    program: ProgramSpec, needs: Requirements, maps: Mapping[str, str], *, loaded: bool
 ) -> ProgramInfo:
     hook = sections.find(program.section)
-    ids = dict.fromkeys(insn.imm for insn in program.insns if insn.code == CALL and insn.src == 0)
-    helpers = tuple(
-        HELPERS[number] if 0 <= number < len(HELPERS) else f"#{number}" for number in ids
-    )
     externs = dict.fromkeys(ref.name for ref in program.refs if isinstance(ref, ExternRef))
     return ProgramInfo(
         name=program.name,
@@ -129,9 +127,9 @@ def _program_info(
         target=program.attach_to or (sections.target(hook, program.section) if hook else ""),
         autoload=loaded,
         instructions=len(program.insns),
-        helpers=helpers,
+        helpers=effects.helpers(program),
         externs=tuple(externs),
-        changes=effects.of_program(program, helpers, pinned),
+        changes=effects.of_program(program, maps),
         needs=needs,
     )
 

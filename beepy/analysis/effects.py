@@ -1,14 +1,14 @@
 """What a program can change besides its own maps, by its helpers, kfuncs, type and pins."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from beepy import sections
 from beepy.analysis import context_writes
-from beepy.obj.insn import CALL
+from beepy.obj.insn import CALL, PSEUDO_KFUNC_CALL, PSEUDO_MAP_FD, PSEUDO_MAP_VALUE
 from beepy.obj.pinning import Pins
 from beepy.obj.spec import CollectionSpec, ExternRef, MapRef, ProgramSpec
-from beepy.uapi import MapFlag
+from beepy.uapi import HELPERS, MapFlag, MapType
 
 # effect -> the helpers with that effect
 _CHANGES: Final = {
@@ -48,39 +48,78 @@ _OWN_KFUNCS: Final = """
     bpf_cast_to_kern_ctx bpf_rdonly_cast bpf_throw bpf_map_sum_elem_count bpf_lookup_
     bpf_key_put bpf_verify_ bpf_stream_ bpf_xdp_get_ bpf_xdp_ct_lookup bpf_skb_ct_lookup
     bpf_ct_release"""
+_MAPS: Final = {
+    MapType.SOCKMAP: "sockets",
+    MapType.SOCKHASH: "sockets",
+    MapType.STRUCT_OPS: "kernel operations",
+}
+# src of an LD_IMM64 whose map is the number of a descriptor, or an index into an array of them
+_MAP_OF_NUMBER: Final = (PSEUDO_MAP_FD, PSEUDO_MAP_VALUE, 5, 6)
+_BY_NAME: Final = Pins()
 
 
-def of_pinned_maps(spec: CollectionSpec) -> dict[str, str]:
-    """Return the effect of writing to each map that is pinned by name, by the map's name.
+def of_maps(spec: CollectionSpec, pins: Pins = _BY_NAME) -> dict[str, str]:
+    """Return the effect of the maps that are more than the programs' own, by the map's name.
 
-    Other programs may use such a map too.
+    Other programs may use a map that is pinned; a socket in a SOCKMAP, or an operation of
+    struct_ops, is the kernel's.
     """
-    pins = Pins()
-    return {
+    effects = {
+        map_spec.name: _MAPS[map_spec.type] for map_spec in spec.maps if map_spec.type in _MAPS
+    }
+    effects |= {
         map_spec.name: f"map pinned at {path}"
         for map_spec in spec.maps
         if not map_spec.flags & MapFlag.RDONLY_PROG and (path := pins.path(map_spec))
     }
+    return effects
 
 
-def of_program(
-    program: ProgramSpec, helpers: Sequence[str], pinned: Mapping[str, str]
-) -> tuple[str, ...]:
-    """Return the effects of a program that calls ``helpers``, sorted.
+def of_program(program: ProgramSpec, maps: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the effects of a program, sorted: what it can change besides its own maps.
 
-    ``pinned`` is the result of ``of_pinned_maps``.
+    An empty result is a proof: whatever is not known to have no effect has one. ``maps`` is the
+    result of ``of_maps``.
     """
-    effects = {_EFFECTS[helper] for helper in helpers if helper in _EFFECTS}
-    effects |= {
-        pinned[ref.map] for ref in program.refs if isinstance(ref, MapRef) and ref.map in pinned
-    }
-    hook = sections.find(program.section)
-    if hook and hook.effect:
-        effects.add(hook.effect)
-    if hook and hook.context_effect and context_writes.writes(program):
-        effects.add(hook.context_effect)
+    effects = {maps[ref.map] for ref in program.refs if isinstance(ref, MapRef) and ref.map in maps}
+    effects |= _of_section(program)
+    for name in helpers(program):
+        if name in _EFFECTS:
+            effects.add(_EFFECTS[name])
+        elif name.startswith("#"):
+            effects.add(f"what helper {name} changes")
+    named = {ref.insn for ref in program.refs}
+    for index, insn in enumerate(program.insns):
+        if index in named:
+            continue
+        if insn.code == CALL and insn.src == PSEUDO_KFUNC_CALL:
+            effects.add("what a kernel function changes")
+        elif insn.wide and insn.src in _MAP_OF_NUMBER:
+            effects.add("maps of others")
     externs = [ref for ref in program.refs if isinstance(ref, ExternRef)]
     called = [ref.name for ref in externs if program.insns[ref.insn].code == CALL]
     own = tuple(_OWN_KFUNCS.split())
     effects |= {f"kernel function {name}" for name in called if not name.startswith(own)}
     return tuple(sorted(effects))
+
+
+def helpers(program: ProgramSpec) -> tuple[str, ...]:
+    """Return the helpers that a program calls, in the order of first call; "#250" if unknown."""
+    calls = [insn.imm for insn in program.insns if insn.code == CALL and insn.src == 0]
+    return tuple(
+        [
+            HELPERS[number] if 0 <= number < len(HELPERS) else f"#{number}"
+            for number in dict.fromkeys(calls)
+        ]
+    )
+
+
+def _of_section(program: ProgramSpec) -> set[str]:
+    """Return what a program changes by its return value and its context."""
+    hook = sections.find(program.section)
+    if hook is None:
+        return {f"what programs of section '{program.section}' change"}
+    effects = {hook.effect} if hook.effect else set()
+    if hook.context_effect and context_writes.writes(program):
+        effects.add(hook.context_effect)
+    return effects

@@ -223,6 +223,7 @@ def run(
     issuer: verification.Issuer = "",
     trusted_root: verification.TrustedRoot = None,
     policy_file: verification.PolicyFile = None,
+    read_only: verification.ReadOnly = False,
 ) -> None:
     """Run images and show their events until Ctrl-C."""
     if not images:
@@ -280,6 +281,7 @@ def run(
         max_overhead=max_overhead.share if max_overhead else None,
         shed=bool(max_overhead and max_overhead.shed),
         trace=cost_options.printer(images) if trace else None,
+        read_only=read_only,
     )
     show_options = session.ShowOptions(
         output=output_name,

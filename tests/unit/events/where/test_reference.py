@@ -67,7 +67,6 @@ _WRONG: Final = (
     ("comm == 5", 9),
     ("comm ~ '('", 8),
     ("comm ~ x", 8),
-    ("comm == 'x", 9),
     ("failed > false", 8),
     ("failed == 1", 11),
     ("state == NOSUCH", 10),

@@ -236,6 +236,7 @@ def test_a_batch_that_is_kept_whole_is_the_same() -> None:
         ("daddr == 10.0.0", 10, "'10.0.0': expected an address or a network"),
         ("daddr == 300.0.0.1", 10, "'300.0.0.1': expected an address or a network"),
         ("comm ~ '('", 8, "missing ): ("),
+        ("comm == 'x", 9, "''x': not expected here"),
         ("pid ~ '4'", 1, "'pid' is a number: ~ searches texts"),
         ("pid", 1, "'pid' is a number: compare it"),
         ("numbers == 1", 1, "'numbers' is an array or a struct"),
