@@ -23,6 +23,7 @@ from beepy.btf.cformat import c_type
 from beepy.core.access import KIND_NAMES, parse, show
 from beepy.core.resolve import Fixup
 from beepy.errors import BtfError, DecodeError, RelocationError
+from beepy.events import text_lines
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
@@ -34,6 +35,7 @@ from beepy.obj.pinning import Pins
 from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, CoreRef, ExternRef, MapSpec, NotShown, ProgramSpec
 from beepy.oci.image import Image
+from beepy.sections import Mechanism
 from beepy.text import safe
 from beepy.uapi import MapFlag, MapType
 
@@ -69,10 +71,10 @@ def describe(
     changes = {change for program in programs for change in program.changes}
     changes |= {*effects_of_maps.values()}
     decoders = Decoders()
-    schemas = dict(_schemas(spec))
+    schema_of = dict(schemas(spec))
     not_shown = {refusal.map: refusal for refusal in spec.not_shown}
     tracked = {decision.map: decision for decision in spec.tracked}
-    with_metric = [s for s in schemas.values() if s.role in KINDS or s.metrics]
+    with_metric = [s for s in schema_of.values() if s.role in KINDS or s.metrics]
     decision = decide([Decoder(schema) for schema in with_metric])
     metrics = {
         **{m.schema.map: (m.name, m.labels, m.endless) for m in decision.accepted},
@@ -96,14 +98,14 @@ def describe(
             _map_info(
                 spec,
                 map_spec,
-                schemas.get(map_spec.name),
+                schema_of.get(map_spec.name),
                 not_shown.get(map_spec.name),
                 metrics.get(map_spec.name, (None, (), ())),
                 reason=tracked[map_spec.name].reason if map_spec.name in tracked else "",
                 decoders=decoders,
             )
             for map_spec in spec.maps
-            if map_spec.contents is None or map_spec.name in schemas  # not all sections of data
+            if map_spec.contents is None or map_spec.name in schema_of  # not all sections of data
         ),
         iterators=tuple(_iterator_infos(spec, decoders)),
         parameters=tuple([ParameterInfo(*parameter) for parameter in spec.parameters]),
@@ -188,7 +190,24 @@ def _planned(schema: Schema) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     return plan.name, tuple(sorted([label.name for label in labels])), ()
 
 
-def _schemas(spec: CollectionSpec) -> Iterator[tuple[str, Schema]]:
+def shown(spec: CollectionSpec) -> Iterator[Schema]:
+    """Yield the schemas of all that a run shows: of tracked maps and of iterators.
+
+    The lines of an iterator without a record may be text or hex: two schemas of one name.
+    """
+    for _, schema in schemas(spec):
+        yield schema
+    for record in dict.fromkeys(spec.iterator_records.values()):
+        yield of_iterator(spec, record)
+    for program in spec.programs:
+        hook = sections.find(program.section)
+        is_iterator = hook is not None and hook.mechanism is Mechanism.ITERATOR
+        if is_iterator and program.name not in spec.iterator_records:
+            yield text_lines.schema(spec.name, program.name, "line")
+            yield text_lines.schema(spec.name, program.name, "hex")
+
+
+def schemas(spec: CollectionSpec) -> Iterator[tuple[str, Schema]]:
     """Yield the name and schema of each tracked map, as a run has them."""
     map_specs = {map_spec.name: map_spec for map_spec in spec.maps}
     for tracked in spec.tracked:

@@ -48,7 +48,7 @@ _OWN_KFUNCS: Final = """
     bpf_cast_to_kern_ctx bpf_rdonly_cast bpf_throw bpf_map_sum_elem_count bpf_lookup_
     bpf_key_put bpf_verify_ bpf_stream_ bpf_xdp_get_ bpf_xdp_ct_lookup bpf_skb_ct_lookup
     bpf_ct_release"""
-_MAPS: Final = {
+_MAPS: Final[Mapping[int, str]] = {
     MapType.SOCKMAP: "sockets",
     MapType.SOCKHASH: "sockets",
     MapType.STRUCT_OPS: "kernel operations",
