@@ -85,7 +85,7 @@ COMMAND_LINE_ALONE: Final = frozenset(
         *("--record", "--speed"),
         *("--dry-run", "--input", "--name", "--password-stdin"),
         "--KEY",
-        *("--labels", "--top", "--by", "--every", "--sum", "--avg"),
+        *("--labels", "--summary", "--top", "--by", "--every", "--sum", "--avg"),
         "--sort",  # of other programs in messages, too
     }
 )

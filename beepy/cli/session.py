@@ -19,6 +19,7 @@ from beepy.events.stats import RunStats
 from beepy.launch import Launched, Loaded, RunRequest, launch
 from beepy.log import Log
 from beepy.obj.spec import Role
+from beepy.outputs.row_writer import RowWriter
 from beepy.session import Run
 from beepy.text import safe
 from beepy.width import columns_of_terminal
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from beepy.events.protocols import Sink  # only types
     from beepy.events.top import Wanted  # few runs ask for it
     from beepy.outputs.prometheus import Exporter  # not for every run
+    from beepy.outputs.summary import Summary  # few runs ask for it
 
 _log = Log(__name__)
 
@@ -44,7 +46,7 @@ class ShowOptions(NamedTuple):
     --labels. The metrics page is served at
     ``host`` and ``port``; without a port at bee's, if an image has metrics. ``record`` is the file
     that records are written to, "" for none. ``cost``: the summary has what the run cost.
-    ``top``: the largest groups are shown in the place of events.
+    ``top``: the largest groups are shown in the place of events; ``summary``: a summary at the end.
     """
 
     output: str
@@ -57,6 +59,7 @@ class ShowOptions(NamedTuple):
     metrics: bool = True
     record: str = ""
     cost: bool = False
+    summary: bool = False
     top: "Wanted | None" = None
 
 
@@ -136,8 +139,11 @@ def _show(
         launched = start()
         running = launched.run
         with running:
-            started = _attach(launched, options, lines, timeout)
+            digest = _digest() if options.summary else None
+            started = _attach(launched, options, lines, timeout, digest)
             summary.push(partial(_print_summary, running.stats, started, options.cost))
+            if digest:
+                summary.push(partial(_print_digest, digest, launched, started))
             for _ in running.batches():
                 pass
             if running.reader_gone:
@@ -156,14 +162,18 @@ def _attach(
     options: ShowOptions,
     lines: Callable[[Launched], Iterable[str]],
     timeout: float | None,
+    digest: "Summary | None",
 ) -> float:
-    """Open the outputs, attach, and report it on stderr; return the (monotonic) start time."""
+    """Open the outputs, attach, and report it on stderr; return the (monotonic) start time.
+
+    ``digest`` takes the place of the rows, if there is one.
+    """
     output = outputs.output(options.output)
     running, loaded, chosen = launched
     row_options = _row_options(options, running)
     # errors of the outputs, such as a port in use, are raised before anything is attached
     url = _serve_metrics(chosen, options, running, row_options, loaded)
-    rows = output.make(STDOUT, row_options)
+    rows = digest or output.make(STDOUT, row_options)
     if options.top:
         rows = _top(options.top, running, rows)
     started = time.monotonic()
@@ -193,6 +203,31 @@ def _top(wanted: "Wanted", running: Run, rows: "Sink") -> "Sink":
     ticking.enter_context(ticks(running.source, wanted.every_s))
     running.add_resources(ticking)
     return TopRows(Top(wanted, running.decoders), rows, running.stats)
+
+
+def _digest() -> "Summary":
+    from beepy.outputs.summary import Summary  # noqa: PLC0415 - few runs ask for it
+
+    return Summary()
+
+
+def _print_digest(
+    digest: "Summary",
+    launched: Launched,
+    started: float,
+    error: type[BaseException] | None,
+    *_: object,
+) -> None:
+    """Write the JSON of --summary, unless the run ends with an error that says more."""
+    if error is not None and not issubclass(error, KeyboardInterrupt | OverheadError):
+        return
+    running = launched.run
+    images = [image.name for image in launched.images] or [s.image for s in running.schemas]
+    text = digest.text([*dict.fromkeys(images)], running.stats, time.monotonic() - started)
+    try:
+        RowWriter(STDOUT).write(text)
+    except BrokenPipeError:
+        redirect_to_null()
 
 
 def _recorder(path: str, images: Sequence[Loaded]) -> "Sink":
