@@ -85,6 +85,7 @@ COMMAND_LINE_ALONE: Final = frozenset(
         *("--record", "--speed"),
         *("--dry-run", "--input", "--name", "--password-stdin"),
         "--KEY",
+        *("--allow", "--recordings", "--max-count", "--max-timeout"),
         *("--labels", "--summary", "--top", "--by", "--every", "--sum", "--avg"),
         "--sort",  # of other programs in messages, too
     }

@@ -23,7 +23,7 @@ from tests.support.command import ROOT
 from tests.support.events import Exits, ring, snapshot, stream, table
 
 EXITS = Exits()
-(_DOCUMENTED,) = re.findall(r"```json\n(.*?)```", (ROOT / "docs/agents.md").read_text(), re.DOTALL)
+_DOCUMENTED, *_ = re.findall(r"```json\n(.*?)```", (ROOT / "docs/agents.md").read_text(), re.DOTALL)
 SCHEMA = Draft202012Validator(json.loads(_DOCUMENTED))
 
 
