@@ -71,7 +71,7 @@ def describe(
     changes = {change for program in programs for change in program.changes}
     changes |= {*effects_of_maps.values()}
     decoders = Decoders()
-    schema_of = dict(schemas(spec))
+    schema_of = dict(schemas_of(spec))
     not_shown = {refusal.map: refusal for refusal in spec.not_shown}
     tracked = {decision.map: decision for decision in spec.tracked}
     with_metric = [s for s in schema_of.values() if s.role in KINDS or s.metrics]
@@ -195,7 +195,7 @@ def shown(spec: CollectionSpec) -> Iterator[Schema]:
 
     The lines of an iterator without a record may be text or hex: two schemas of one name.
     """
-    for _, schema in schemas(spec):
+    for _, schema in schemas_of(spec):
         yield schema
     for record in dict.fromkeys(spec.iterator_records.values()):
         yield of_iterator(spec, record)
@@ -207,7 +207,7 @@ def shown(spec: CollectionSpec) -> Iterator[Schema]:
             yield text_lines.schema(spec.name, program.name, "hex")
 
 
-def schemas(spec: CollectionSpec) -> Iterator[tuple[str, Schema]]:
+def schemas_of(spec: CollectionSpec) -> Iterator[tuple[str, Schema]]:
     """Yield the name and schema of each tracked map, as a run has them."""
     map_specs = {map_spec.name: map_spec for map_spec in spec.maps}
     for tracked in spec.tracked:
