@@ -85,7 +85,7 @@ def _server(tools: Tools, version: str, log: Callable[[str], None]) -> Server[An
             )
         except anyio.get_cancelled_exc_class():
             tools.stop(number)
-            log(_line(number, params.name, arguments, "cancelled", started))
+            log(_line(number, params.name, arguments, "canceled", started))
             raise
         log(_line(number, params.name, arguments, outcome or f"{len(text)} bytes", started))
         content = types.TextContent(type="text", text=text)

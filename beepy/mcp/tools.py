@@ -1,6 +1,5 @@
-"""What the tools do: each returns JSON of at most ``MAX_RESULT`` bytes, or raises BeepyError."""
+"""What the tools do: each returns JSON (see ``results``), or raises BeepyError."""
 
-import json
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,26 +13,20 @@ from beepy import inspection
 from beepy.chosen import Chosen
 from beepy.errors import BeepyError, RecordingError, UsageError
 from beepy.events.arrangement import Arrangement
-from beepy.events.codec import Value
-from beepy.events.stats import RunStats
 from beepy.events.top import Wanted
 from beepy.hooks.target import Target
 from beepy.launch import RunRequest, launch, replay
+from beepy.mcp.results import fitting, rows_of, with_counts
 from beepy.mcp.schemas import Limits, tools
 from beepy.oci import lookup
 from beepy.oci.image import Image
 from beepy.oci.option_checks import checked
 from beepy.oci.options import Options
-from beepy.outputs.jsonl import encode, timestamp
 from beepy.outputs.summary import Summary
 from beepy.selecting import Subjects
 from beepy.session import Run
 from beepy.text import brief, safe
 
-MAX_RESULT: Final = 64 << 10
-"""Bytes of a result, which says if it is cut."""
-
-_ROOM: Final = 1024  # bytes of a result for what is not a row
 _DEFAULT_COUNT: Final = 1000  # rows, where rows are asked for
 _DEFAULT_TIMEOUT: Final = 5.0
 _MAX_LISTED: Final = 200  # images, and recordings
@@ -69,6 +62,7 @@ class Tools:
         }
         self._changes: dict[str, tuple[str, ...]] = {}  # by digest
         self._running: dict[int, Run] = {}  # by the number of the call
+        self._stopped: set[int] = set()  # calls
         self._numbers = threading.local()  # of the call that a thread is at
         self._is_closed = False
         # a signal handler may interrupt the thread that holds it
@@ -96,8 +90,9 @@ class Tools:
         return self._functions[name](arguments)
 
     def stop(self, number: int) -> None:
-        """End the run of a call, if it has one."""
+        """End the run of a call, or refuse it if it has not begun."""
         with self._changed:
+            self._stopped.add(number)
             if run := self._running.get(number):
                 run.stop()
 
@@ -126,20 +121,17 @@ class Tools:
         recordings = self._recording_names()
         cut = len(names) > _MAX_LISTED or len(recordings) > _MAX_LISTED
         listed = {"images": images, "recordings": recordings[:_MAX_LISTED], "cut": cut}
-        return _fitting(listed, ("recordings", "images"))
+        return fitting(listed, ("recordings", "images"))
 
     def _describe(self, arguments: Mapping[str, Any]) -> str:
         image = self._image(arguments["image"])
         document = inspection.json_schema(image)
         document["description"] = brief(image.annotations.get(_DESCRIPTION, ""), 500)
-        return _fitting(document, ("parameters", "$defs", "anyOf", "changes"))
+        return fitting(document, ("parameters", "$defs", "anyOf", "changes"))
 
     def _run(self, arguments: Mapping[str, Any]) -> str:
         name = arguments["image"]
         image = self._image(name)
-        limit = arguments.get("count")
-        if limit is None and arguments.get("show") == "rows" and "top" not in arguments:
-            limit = min(_DEFAULT_COUNT, self._limits.rows)
         timeout = arguments.get("timeout", min(_DEFAULT_TIMEOUT, self._limits.seconds))
         texts = ("comm", "container", "pod", "unit")
         chosen = {f"{key}s": tuple(arguments.get(key, ())) for key in ("pid", "uid", *texts)}
@@ -154,7 +146,7 @@ class Tools:
             subjects=subjects if any(subjects) else None,
             interval=None,  # tables are read at the end
             timeout=timeout,
-            limit=limit,
+            limit=self._limit(arguments),
             read_only=name not in self._allowed,
         )
         return self._shown(lambda: launch(request).run, [image.name], arguments)
@@ -162,15 +154,33 @@ class Tools:
     def _replay(self, arguments: Mapping[str, Any]) -> str:
         path = self._recording(arguments["recording"])
         chosen = Chosen((), _listed(arguments, "where"))
-        limit = arguments.get("count")
-        if limit is None and arguments.get("show") == "rows" and "top" not in arguments:
-            limit = min(_DEFAULT_COUNT, self._limits.rows)
+        limit = self._limit(arguments)
         arrangement = _arrangement(arguments)
+        timers: list[threading.Timer] = []
 
         def start() -> Run:
-            return replay(str(path), chosen, arrangement=arrangement, limit=limit).run
+            run = replay(str(path), chosen, arrangement=arrangement, limit=limit).run
+            timers.append(threading.Timer(self._limits.seconds, run.stop))
+            timers[0].start()
+            return run
 
-        return self._shown(start, [], arguments)
+        try:
+            shown = self._shown(start, [], arguments)
+        finally:
+            for timer in timers:
+                is_late = timer.finished.is_set()
+                timer.cancel()
+        if is_late:
+            longest = f"{self._limits.seconds:g} s"
+            raise UsageError(f"replay: takes more than {longest}: choose fewer rows by `count`")
+        return shown
+
+    def _limit(self, arguments: Mapping[str, Any]) -> int | None:
+        """Return after how many rows a run ends; None for no limit."""
+        if "count" in arguments:
+            return int(arguments["count"])
+        are_rows = arguments.get("show") == "rows" and "top" not in arguments
+        return min(_DEFAULT_COUNT, self._limits.rows) if are_rows else None
 
     def _shown(
         self, start: Callable[[], Run], images: list[str], arguments: Mapping[str, Any]
@@ -179,15 +189,15 @@ class Tools:
         wanted = _wanted(arguments)
         with start() as run:
             with self._changed:
-                if self._is_closed:
-                    raise UsageError("the server ends")
                 number = self._numbers.number
+                if self._is_closed or number in self._stopped:
+                    raise UsageError("the call was canceled")
                 self._running[number] = run
             try:
                 started = time.monotonic()
                 names = images or list(dict.fromkeys([schema.image for schema in run.schemas]))
                 if wanted or arguments.get("show") == "rows":
-                    rows, is_cut = _rows(run, wanted)
+                    rows, is_cut = rows_of(run, wanted)
                 else:
                     summary = Summary()
                     run.add_sink(summary)
@@ -196,7 +206,7 @@ class Tools:
                 run.close()  # the last losses are known after it
                 seconds = time.monotonic() - started
                 if wanted or arguments.get("show") == "rows":
-                    return _with_counts(rows, run.stats, seconds, is_cut=is_cut)
+                    return with_counts(rows, run.stats, seconds, is_cut=is_cut)
                 return summary.text(names, run.stats, seconds)
             finally:
                 run.close()
@@ -264,50 +274,3 @@ def _wanted(arguments: Mapping[str, Any]) -> Wanted | None:
     if arguments.get("fields"):
         raise UsageError("fields: groups have those of `by`")
     return Wanted(arguments["top"], arguments["by"], total=arguments.get("sum", ""))
-
-
-def _rows(run: Run, wanted: Wanted | None) -> tuple[list[str], bool]:
-    """Iterate over a run, and return its rows, or its groups, as JSON, and whether there are more.
-
-    The run ends when they fill a result.
-    """
-    lines: list[str] = []
-    size = 0
-    for rows in run.top(wanted.most, wanted.by, total=wanted.total) if wanted else run:
-        for row in rows:
-            head = {"map": rows.map, "time": timestamp(rows.time_ns)}
-            line = encode({**head, **row.asdict()})
-            if size + len(line) + 2 > MAX_RESULT - _ROOM:
-                run.stop()
-                return lines, True
-            lines.append(line)
-            size += len(line) + 2
-    return lines, False
-
-
-def _with_counts(lines: list[str], stats: RunStats, seconds: float, *, is_cut: bool) -> str:
-    counts: dict[str, Value] = {
-        "shown": stats.shown,
-        "filtered": stats.filtered,
-        "not_shown": stats.cut_by_count + stats.zeros,
-        "lost": stats.total_lost,
-        "missed": stats.total_missed,
-        "seconds": round(seconds, 3),
-        "cut": is_cut,
-    }
-    return f'{encode(counts)[:-1]}, "rows": [{", ".join(lines)}]}}'
-
-
-def _fitting(document: dict[str, Any], left_out: tuple[str, ...]) -> str:
-    """Return a document as JSON without those of its members that do not fit, which it names."""
-    missing: list[str] = []
-    for name in (None, *left_out):
-        if name is not None:
-            missing.append(name)
-        kept = {key: value for key, value in document.items() if key not in missing}
-        if missing:
-            kept |= {"cut": True, "left_out": missing}
-        text = json.dumps(kept)
-        if len(text) <= MAX_RESULT:
-            break
-    return text

@@ -157,6 +157,20 @@ def test_what_is_allowed_and_what_was_recorded(beepy: Beepy, tmp_path: Path) -> 
         session(beepy, log, *options, talk=talk)
 
 
+def test_a_call_that_is_canceled_ends_its_run(beepy: Beepy, tmp_path: Path) -> None:
+    async def talk(server: Session) -> None:
+        with anyio.move_on_after(1) as scope:
+            await server.ask("run", image="exitsnoop", timeout=50)
+        assert scope.cancelled_caught
+        assert (await server.ask("run", image="exitsnoop", timeout=0.1))["seconds"] < 50
+
+    with (tmp_path / "log").open("w+") as log:
+        session(beepy, log, talk=talk)
+        log.seek(0)
+        lines = log.read().splitlines()
+    assert ["canceled" in line for line in lines] == [True, False]
+
+
 def message(method: str, params: object, number: int | None = None) -> bytes:
     content = {"jsonrpc": "2.0", "method": method, "params": params}
     return json.dumps(content if number is None else {**content, "id": number}).encode() + b"\n"

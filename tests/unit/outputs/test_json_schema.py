@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from beepy.btf.btf import Btf
 from beepy.btf.types import INT_BOOL
 from beepy.btf.writer import BtfWriter, Member
 from beepy.events.batch import Batch, Schema
@@ -20,6 +21,7 @@ from beepy.outputs.jsonl import JsonLines
 from beepy.outputs.row_writer import RowWriter
 from tests.soak import times
 from tests.support.events import Exits, ring, snapshot, stream, table
+from tests.support.gadget_types import Vocabulary
 
 _SIZE = 256
 
@@ -122,3 +124,30 @@ def test_what_differs_is_refused(tmp_path: Path, change: dict[str, object]) -> N
     assert not checks.is_valid({**row, **change})
     del row[next(iter(change)) if next(iter(change)) in row else "a"]
     assert not checks.is_valid(row)
+
+
+def test_rows_of_a_vocabulary_are_accepted(tmp_path: Path) -> None:
+    """Meanings stand beside numbers; of an address the version says which it is."""
+    types = Vocabulary()
+    w = types.writer
+    kinds = w.enum("kind_set", {"A": 1, "B": 2})
+    members: list[Member] = [
+        ("timestamp_raw", types.typedef("timestamp", 64), 0),
+        ("proc", types.process, 64),
+        ("error_raw", types.typedef("errno"), 480),
+        ("src", types.endpoint, 512),
+        ("kind_raw", w.enum("kind", {"ONE": 1}), 768),
+        ("kinds", kinds, 800),
+    ]
+    record = w.struct("event", 104, members)
+    schema = Schema("i", "trace", None, Btf(w.data()), record, vocabulary="gadget")
+    decoder = Decoder(schema)
+    checks = validator(decoder)
+    chance = random.Random(3)
+    rows = [chance.randbytes(104) for _ in range(20)] + [bytes(104)]
+    for row in lines(tmp_path / "out", ring(schema, rows), decoder):
+        checks.validate(row)
+    properties = json_schema.of_map(decoder)["properties"]
+    assert properties["error_raw"]["type"] == ["integer", "null"]
+    assert properties["error"]["type"] == ["string", "null"]
+    assert properties["src"]["properties"]["addr"]["type"] == ["string", "null"]
