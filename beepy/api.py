@@ -389,15 +389,9 @@ def _arrangement(
     arguments.expect("limit", [limit], "a number above 0", int | None)
     if limit is not None and limit < 1:
         raise arguments.wrong_value("limit", "a number above 0", limit)
-    texts = _as_typed(arguments.listed("fields", fields)), arguments.listed("sort", sort)
+    texts = arguments.choices("fields", fields), arguments.listed("sort", sort)
     if not any(texts) and limit is None:
         return None
     from beepy.events.arrangement import Arrangement  # noqa: PLC0415 - few runs arrange
 
     return Arrangement(*texts, limit)
-
-
-def _as_typed(fields: Sequence[str]) -> Sequence[str]:
-    """Return choices of fields; names that stand alone are one: ``["comm", "ret"]``."""
-    alone = [text for text in fields if not {",", ":"} & {*text}]
-    return (*[text for text in fields if text not in alone], *([",".join(alone)] if alone else []))

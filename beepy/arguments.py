@@ -70,3 +70,10 @@ def listed(name: str, given: str | Sequence[str]) -> Sequence[str]:
     expect(name, [given], "a text, or several", Sequence)
     expect(name, given, "texts", str)
     return given
+
+
+def choices(name: str, given: str | Sequence[str]) -> Sequence[str]:
+    """Return choices of fields; names that stand alone are one: ``["comm", "ret"]``."""
+    texts = listed(name, given)
+    alone = [text for text in texts if not {",", ":"} & {*text}]
+    return (*[text for text in texts if text not in alone], *([",".join(alone)] if alone else []))

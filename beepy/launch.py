@@ -26,7 +26,7 @@ from beepy.obj.pinning import Pins
 from beepy.obj.spec import CollectionSpec, MapSpec, Value
 from beepy.oci import lookup
 from beepy.oci.image import Image
-from beepy.oci.option_checks import checked
+from beepy.oci.option_checks import asks_read_only
 from beepy.oci.options import Options
 from beepy.session import FILTERED, OWN, Run
 from beepy.source import parse_all, warn_of
@@ -211,7 +211,7 @@ def _load(
     """
     images = [specs_of(image, request.options) for image in request.images]
     specs = _with_options(request, images)
-    if where := _asks_read_only(request):
+    if where := "--read-only" if request.read_only else asks_read_only(request.options):
         from beepy.analysis import read_only  # noqa: PLC0415 - most runs may change things
 
         read_only.check(specs, request.pins, where)
@@ -307,14 +307,6 @@ def _with_options(
 
         specs = texts.apply_all(specs, request.texts)
     return specs
-
-
-def _asks_read_only(request: RunRequest) -> str:
-    """Return who asks that programs change nothing, the option or a policy; "" for nobody."""
-    if request.read_only:
-        return "--read-only"
-    policy = checked(request.options).policy
-    return f"{policy.where}: read-only" if policy and policy.read_only else ""
 
 
 def _may_lack_size(map_spec: MapSpec) -> bool:

@@ -19,17 +19,16 @@ from beepy.events.stats import RunStats
 from beepy.launch import Launched, Loaded, RunRequest, launch
 from beepy.log import Log
 from beepy.obj.spec import Role
-from beepy.outputs.row_writer import RowWriter
 from beepy.session import Run
 from beepy.text import safe
 from beepy.width import columns_of_terminal
 
 if TYPE_CHECKING:
+    from beepy.cli.digest import Digest  # few runs ask for it
     from beepy.events.arrangement import Arrangement  # few runs arrange
     from beepy.events.protocols import Sink  # only types
     from beepy.events.top import Wanted  # few runs ask for it
     from beepy.outputs.prometheus import Exporter  # not for every run
-    from beepy.outputs.summary import Summary  # few runs ask for it
 
 _log = Log(__name__)
 
@@ -139,11 +138,11 @@ def _show(
         launched = start()
         running = launched.run
         with running:
-            digest = _digest() if options.summary else None
+            digest = _digest(launched) if options.summary else None
             started = _attach(launched, options, lines, timeout, digest)
             summary.push(partial(_print_summary, running.stats, started, options.cost))
             if digest:
-                summary.push(partial(_print_digest, digest, launched, started))
+                summary.push(partial(digest.print, started))
             for _ in running.batches():
                 pass
             if running.reader_gone:
@@ -162,7 +161,7 @@ def _attach(
     options: ShowOptions,
     lines: Callable[[Launched], Iterable[str]],
     timeout: float | None,
-    digest: "Summary | None",
+    digest: "Digest | None",
 ) -> float:
     """Open the outputs, attach, and report it on stderr; return the (monotonic) start time.
 
@@ -173,7 +172,7 @@ def _attach(
     row_options = _row_options(options, running)
     # errors of the outputs, such as a port in use, are raised before anything is attached
     url = _serve_metrics(chosen, options, running, row_options, loaded)
-    rows = digest or output.make(STDOUT, row_options)
+    rows = digest.sink if digest else output.make(STDOUT, row_options)
     if options.top:
         rows = _top(options.top, running, rows)
     started = time.monotonic()
@@ -205,29 +204,10 @@ def _top(wanted: "Wanted", running: Run, rows: "Sink") -> "Sink":
     return TopRows(Top(wanted, running.decoders), rows, running.stats)
 
 
-def _digest() -> "Summary":
-    from beepy.outputs.summary import Summary  # noqa: PLC0415 - few runs ask for it
+def _digest(launched: Launched) -> "Digest":
+    from beepy.cli.digest import Digest  # noqa: PLC0415 - few runs ask for it
 
-    return Summary()
-
-
-def _print_digest(
-    digest: "Summary",
-    launched: Launched,
-    started: float,
-    error: type[BaseException] | None,
-    *_: object,
-) -> None:
-    """Write the JSON of --summary, unless the run ends with an error that says more."""
-    if error is not None and not issubclass(error, KeyboardInterrupt | OverheadError):
-        return
-    running = launched.run
-    images = [image.name for image in launched.images] or [s.image for s in running.schemas]
-    text = digest.text([*dict.fromkeys(images)], running.stats, time.monotonic() - started)
-    try:
-        RowWriter(STDOUT).write(text)
-    except BrokenPipeError:
-        redirect_to_null()
+    return Digest(launched)
 
 
 def _recorder(path: str, images: Sequence[Loaded]) -> "Sink":

@@ -29,6 +29,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "cli/signals": "kernel/test_run_end.py kernel/test_interrupted.py",
     "cli/stdio": "unit/cli/test_app.py kernel/test_run_end.py",
     "cli/whose": "unit/test_selecting.py unit/cli/test_app.py",
+    "cli/digest": "kernel/test_summary.py",
     "mcp/schemas": "kernel/test_mcp.py",
     "mcp/server": "kernel/test_mcp.py",
     "mcp/tools": "kernel/test_mcp.py",

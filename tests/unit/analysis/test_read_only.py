@@ -5,6 +5,8 @@ from beepy.errors import UntrustedImage
 from beepy.obj.insn import CALL, EXIT, LD_IMM64, Insn
 from beepy.obj.pinning import Pins
 from beepy.obj.spec import CollectionSpec, MapRef, MapSpec, ProgramSpec
+from beepy.oci.lookup import bundled_store
+from beepy.source import parse_all
 from beepy.uapi import HELPERS, MapType
 from tests.support.specs import spec
 
@@ -60,6 +62,17 @@ def test_what_changes_more_is_refused(changed: dict[str, object], why: str) -> N
     with pytest.raises(UntrustedImage) as caught:
         check([reads(), reads(**changed)], Pins(), "policy.toml: read-only")
     assert str(caught.value) == f"{spec().name}: policy.toml: read-only: {why}"
+
+
+def test_all_bundled_images_but_one_change_nothing() -> None:
+    store = bundled_store()
+    refused = []
+    for name in store.names():
+        try:
+            check(parse_all(store.get(name)), Pins(), "--read-only")
+        except UntrustedImage:
+            refused.append(name)
+    assert refused == ["xdpcount"]
 
 
 def test_a_map_that_the_user_pins_is_not_the_programs_own() -> None:
