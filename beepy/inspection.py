@@ -12,7 +12,7 @@ from beepy.btf.btf import Btf
 from beepy.check import check as checking
 from beepy.check.check import ERROR, CheckResult
 from beepy.core.resolve import Fixup
-from beepy.events.decoder import Decoder
+from beepy.events.decoders import Decoders
 from beepy.host import btf_file
 from beepy.obj import map_sizes
 from beepy.obj.spec import CollectionSpec
@@ -51,14 +51,22 @@ def json_schema(image: Image, *, types: Mapping[str, str] = MappingProxyType({})
     Each map is one of ``$defs``. ``parameters`` is the schema of what --set takes; ``read_only``
     and ``changes`` say what the image can change. Raises UsageError, ObjectError.
     """
+    specs = _specs(image, types)
+    return json_schema_of(image, specs, [describe(image, spec) for spec in specs])
+
+
+def json_schema_of(
+    image: Image, specs: Sequence[CollectionSpec], descriptions: Sequence[Description]
+) -> dict[str, Any]:
+    """Return the JSON Schema of the rows of an image's objects. Raises ObjectError."""
     from beepy.events import variable_schema  # noqa: PLC0415 - for this document alone
     from beepy.outputs import json_schema as of_json  # noqa: PLC0415 - as above
 
-    specs = _specs(image, types)
-    descriptions = [describe(image, spec) for spec in specs]
     parameters: dict[str, Any] = {}
     maps: dict[str, Any] = {}
+    left = of_json.room()
     for spec, description in zip(specs, descriptions, strict=True):
+        decoders = Decoders()
         parameters |= variable_schema.of_spec(
             spec, {v.name: v.default for v in description.variables}
         )
@@ -66,7 +74,7 @@ def json_schema(image: Image, *, types: Mapping[str, str] = MappingProxyType({})
             name = schema.map
             while name in maps:  # of another object, or of a text that may have another form
                 name += "_"
-            maps[name] = of_json.of_map(Decoder(schema))
+            maps[name] = of_json.of_map(decoders.of(schema), schema.map, left)
     changes = sorted({change for description in descriptions for change in description.changes})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

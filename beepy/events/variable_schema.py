@@ -1,5 +1,6 @@
 """JSON Schema (2020-12) of the values that ``--set``, and ``variables`` in Python, take."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -21,7 +22,8 @@ _DEFAULTS: Final[Mapping[Any, Any]] = {
     "number": float,
     "string": str,
 }
-_MAX_PARTS: Final = 4096  # documents of one object
+_MAX_LENGTH: Final = 200  # characters of a name
+_MAX_PARTS: Final = 20_000  # documents, and names of enums, of one object
 
 
 def of_spec(spec: CollectionSpec, defaults: Mapping[str, Any]) -> dict[str, Document]:
@@ -33,10 +35,9 @@ def of_spec(spec: CollectionSpec, defaults: Mapping[str, Any]) -> dict[str, Docu
     schemas: dict[str, Document] = {}
     left = iter(range(_MAX_PARTS))
     variables = settable(spec)
+    names = Counter([variable.name for variable in variables])
     for variable in variables:
-        name = variable.name
-        if sum(other.name == name for other in variables) > 1:
-            name = f"{variable.map}:{name}"
+        name = variable.name if names[variable.name] == 1 else f"{variable.map}:{variable.name}"
         assert spec.btf, "variables are those of its types"
         document = _of_type(spec.btf, variable.type, left)
         if document is not None:
@@ -68,7 +69,8 @@ def _of_type(btf: Btf, type_id: TypeId, left: Iterator[int], depth: int = 0) -> 
         case types.Int():
             return _integer(resolved.bits, signed=resolved.signed)
         case types.Enum() | types.Enum64():
-            names = [enumerator.name for enumerator in resolved.values[:_MAX_NAMES]]
+            names = [name for name, _ in resolved.values[:_MAX_NAMES] if len(name) <= _MAX_LENGTH]
+            names = [name for name, _ in zip(names, left, strict=False)]
             return {"anyOf": [{"enum": names}, {"type": ["string", "integer"]}]}
         case types.Float():
             return {"type": "number"}
@@ -80,6 +82,8 @@ def _of_type(btf: Btf, type_id: TypeId, left: Iterator[int], depth: int = 0) -> 
                 if count >= _MAX_NAMES:
                     break
                 bits = hit.member.bitfield_size
+                if len(hit.member.name) > _MAX_LENGTH:
+                    continue
                 if document := _member(btf, hit.member.type, bits, left, depth):
                     members[hit.member.name] = document
             return {"type": "object", "properties": members, "additionalProperties": False}

@@ -1,6 +1,6 @@
 """JSON Schema (2020-12) of the lines that ``jsonl`` writes of a map's records."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
 from beepy.btf.cformat import c_type
@@ -13,6 +13,7 @@ from beepy.outputs.jsonl import by_struct
 
 Document: TypeAlias = dict[str, Any]
 
+MAX_PARTS: Final = 50_000  # of the documents of one object
 _TIME: Final[Document] = {
     "type": "string",
     "description": "when it was read",
@@ -28,8 +29,17 @@ _INTEGERS: Final = {
 _MEANINGS: Final = {meaning.TIME: "time", meaning.DURATION: "duration"}
 
 
-def of_map(decoder: Decoder) -> Document:
-    """Return the schema of one line: an object with the map's name, the time, and the fields."""
+def room() -> Iterator[int]:
+    """Return what bounds the documents of one object: a few types can describe very many values."""
+    return iter(range(MAX_PARTS))
+
+
+def of_map(decoder: Decoder, name: str, left: Iterator[int] | None = None) -> Document:
+    """Return the schema of one line: an object with the map's ``name``, the time, and the fields.
+
+    What there is no ``left`` room for (see ``room``) may be anything.
+    """
+    left = room() if left is None else left
     schema = decoder.schema
     presentation = schema.presentation
     hidden = presentation.not_in_json if presentation else ()
@@ -38,8 +48,8 @@ def of_map(decoder: Decoder) -> Document:
     members = []
     for field in fields:
         summed = field.part == VALUE and is_summed(schema)
-        document = _of_codec(field.codec, summed=summed)
-        if schema.is_stream:  # a record may be too short for it
+        document = _of_codec(field.codec, left, summed=summed)
+        if schema.is_stream and document:  # a record may be too short for it
             document = _or_null(document)
         words = [c_type(schema.btf, field.type)] if field.type != VOID else []
         if (known := meanings.get(field)) and known.name in _MEANINGS:
@@ -47,7 +57,7 @@ def of_map(decoder: Decoder) -> Document:
         if words:
             document = {**document, "description": ", ".join(words)}
         members.append((field, document))
-    properties = {"map": {"const": schema.map}, "time": _TIME, **_tree(members, 0)}
+    properties = {"map": {"const": name}, "time": _TIME, **_tree(members, 0)}
     return _object(properties)
 
 
@@ -71,12 +81,14 @@ def _object(properties: dict[str, Document]) -> Document:
     }
 
 
-def _of_codec(codec: Codec, *, summed: bool = False) -> Document:
+def _of_codec(codec: Codec, left: Iterator[int], *, summed: bool = False) -> Document:
     """Return the schema of the values of a codec; ``summed``: of all CPUs together."""
+    if next(left, None) is None:
+        return {}
     if codec.inner:
         if codec.inner[0][0]:
-            return _object({name: _of_codec(inner) for name, inner in codec.inner})
-        return {"type": "array", "items": _of_codec(codec.inner[0][1])}
+            return _object({name: _of_codec(inner, left) for name, inner in codec.inner})
+        return {"type": "array", "items": _of_codec(codec.inner[0][1], left)}
     if "?" in (codec.integer, codec.code):
         return {"type": "boolean"}
     if codec.number and codec.code in _REALS:

@@ -68,7 +68,7 @@ def lines(path: Path, batch: Batch, decoder: Decoder) -> Iterator[dict[str, Any]
 
 
 def validator(decoder: Decoder) -> Draft202012Validator:
-    document = json_schema.of_map(decoder)
+    document = json_schema.of_map(decoder, decoder.schema.map)
     Draft202012Validator.check_schema(document)
     return Draft202012Validator(document)
 
@@ -147,7 +147,7 @@ def test_rows_of_a_vocabulary_are_accepted(tmp_path: Path) -> None:
     rows = [chance.randbytes(104) for _ in range(20)] + [bytes(104)]
     for row in lines(tmp_path / "out", ring(schema, rows), decoder):
         checks.validate(row)
-    properties = json_schema.of_map(decoder)["properties"]
+    properties = json_schema.of_map(decoder, decoder.schema.map)["properties"]
     assert properties["error_raw"]["type"] == ["integer", "null"]
     assert properties["error"]["type"] == ["string", "null"]
     assert properties["src"]["properties"]["addr"]["type"] == ["string", "null"]
