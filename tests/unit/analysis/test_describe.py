@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from beepy.analysis import effects
 from beepy.analysis.describe import describe
 from beepy.analysis.description import Description
 from beepy.btf.btf import Btf
@@ -306,6 +307,11 @@ def test_what_a_program_can_change(section: str, called: str, changes: tuple[str
     data = obj.data()
     image = Image("one", "sha256:0", "", {}, len(data), "elf", {}, (data,))
     assert describe(image, parse(image)).programs[0].changes == changes
+
+
+def test_of_every_helper_it_is_known_what_it_changes() -> None:
+    assert {*effects._EFFECTS} | effects._READS == {*HELPERS}
+    assert not {*effects._EFFECTS} & effects._READS
 
 
 @pytest.mark.parametrize(
