@@ -41,9 +41,6 @@ class Choices:
     def pick(self, values: Sequence[_T]) -> _T:
         return values[self.below(len(values))]
 
-    def some(self, count: int) -> bytes:
-        return bytes([self.below(256) for _ in range(count)])
-
 
 class At(NamedTuple):
     """A field: ``fmt`` and ``start`` are where it is, ``value`` makes its value of that item."""

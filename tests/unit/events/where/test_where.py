@@ -256,6 +256,15 @@ def test_an_error_points_to_its_place(expression: str, column: int, why: str) ->
         assert f"here:\n  {expression}\n  {' ' * (column - 1)}^" in notes(caught.value)
 
 
+def test_only_what_is_nested_is_deep() -> None:
+    flat = " and ".join(["pid not in (1, 2)"] * 70 + ["comm != 'not ((((not'"] * 20)
+    assert passes(flat, record()) == [True]
+    assert passes("not " * 64 + "pid == 42", record()) == [True]
+    for deep in ("not " * 65 + "pid == 42", "not (" * 33 + "pid == 42" + ")" * 33):
+        with pytest.raises(UsageError, match="column 1: nested deeper than 64"):
+            passes(deep, record())
+
+
 def test_several_maps_with_the_field_are_told_apart() -> None:
     decoders = [Decoder(SCHEMA), Decoder(schema("print_others"))]
     with pytest.raises(UsageError) as caught:
