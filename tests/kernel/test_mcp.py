@@ -141,10 +141,15 @@ def test_what_is_allowed_and_what_was_recorded(beepy: Beepy, tmp_path: Path) -> 
     recording = str(tmp_path / "opens.rec")
     done = beepy("run", "opensnoop", "-o", "none", "--count", "400", "--record", recording)
     assert done.code == 0
+    archive = str(tmp_path / "exits.tar")
+    assert beepy("tag", "exitsnoop", "mine:1").code == 0
+    assert beepy("save", "mine:1", "-o", archive).code == 0
 
     async def talk(server: Session) -> None:
-        summary = await server.ask("run", image="xdpcount", iface="lo", timeout=0.2)
-        assert summary["images"] == ["xdpcount"]
+        for image, iface in (("xdpcount", "lo"), ("mine:1", ""), (archive, "")):
+            arguments = {"iface": iface} if iface else {}
+            summary = await server.ask("run", image=image, timeout=0.2, **arguments)
+            assert summary["images"][0][:60] == image[:60]
         replayed = await server.ask("replay", recording="opens.rec")
         assert replayed["shown"] == 400
         rows = await server.ask("replay", recording="opens.rec", show="rows")
@@ -152,7 +157,16 @@ def test_what_is_allowed_and_what_was_recorded(beepy: Beepy, tmp_path: Path) -> 
         assert rows["cut"] is True
         assert isinstance(await server.ask("run", image="exitsnoop", timeout=2), str)
 
-    options = ("--allow", "xdpcount", "--recordings", str(tmp_path), "--max-timeout", "1s")
+    options = (
+        "--allow",
+        "xdpcount",
+        "--allow",
+        archive,
+        "--recordings",
+        str(tmp_path),
+        "--max-timeout",
+        "1s",
+    )
     with (tmp_path / "log").open("w+") as log:
         session(beepy, log, *options, talk=talk)
 
