@@ -28,6 +28,7 @@ def replay(
     buckets: shown.Buckets = None,
     value_keys: shown.ValueKeys = None,
     labels: shown.Labels = None,
+    summary: shown.Summary = False,
     count: shown.Count = None,
     prom_port: shown.PromPort = None,
     prom_host: shown.PromHost = "127.0.0.1",
@@ -50,7 +51,9 @@ def replay(
     from beepy.cli import session  # noqa: PLC0415 - --help needs none of it
 
     del settings
-    output_name = output or session.default_output(plain=no_tty)
+    if summary:
+        shown.check_summary(output, top)
+    output_name = "json" if summary else output or session.default_output(plain=no_tty)
     options = session.ShowOptions(
         output=output_name,
         buckets=tuple(buckets or ()),
@@ -60,6 +63,7 @@ def replay(
         host=prom_host,
         port=prom_port,
         metrics=not no_metrics,
+        summary=summary,
         top=shown.top(top, by, every, total, average, fields=bool(fields)),
     )
     session.replay(

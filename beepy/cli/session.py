@@ -24,6 +24,7 @@ from beepy.text import safe
 from beepy.width import columns_of_terminal
 
 if TYPE_CHECKING:
+    from beepy.cli.digest import Digest  # few runs ask for it
     from beepy.events.arrangement import Arrangement  # few runs arrange
     from beepy.events.protocols import Sink  # only types
     from beepy.events.top import Wanted  # few runs ask for it
@@ -45,7 +46,7 @@ class ShowOptions(NamedTuple):
     --labels. The metrics page is served at
     ``host`` and ``port``; without a port at bee's, if an image has metrics. ``record`` is the file
     that records are written to, "" for none. ``cost``: the summary has what the run cost.
-    ``top``: the largest groups are shown in the place of events.
+    ``top``: the largest groups are shown in the place of events; ``summary``: a summary at the end.
     """
 
     output: str
@@ -58,6 +59,7 @@ class ShowOptions(NamedTuple):
     metrics: bool = True
     record: str = ""
     cost: bool = False
+    summary: bool = False
     top: "Wanted | None" = None
 
 
@@ -137,8 +139,11 @@ def _show(
         launched = start()
         running = launched.run
         with running:
-            started = _attach(launched, options, lines, timeout)
+            digest = _digest(launched) if options.summary else None
+            started = _attach(launched, options, lines, timeout, digest)
             summary.push(partial(_print_summary, running.stats, started, options.cost))
+            if digest:
+                summary.push(partial(digest.print, started))
             for _ in running.batches():
                 pass
             if running.reader_gone:
@@ -157,14 +162,18 @@ def _attach(
     options: ShowOptions,
     lines: Callable[[Launched], Iterable[str]],
     timeout: float | None,
+    digest: "Digest | None",
 ) -> float:
-    """Open the outputs, attach, and report it on stderr; return the (monotonic) start time."""
+    """Open the outputs, attach, and report it on stderr; return the (monotonic) start time.
+
+    ``digest`` takes the place of the rows, if there is one.
+    """
     output = outputs.output(options.output)
     running, loaded, chosen, *_ = launched
     row_options = _row_options(options, running)
     # errors of the outputs, such as a port in use, are raised before anything is attached
     metrics = _metrics(chosen, options, running, row_options, loaded)
-    rows = output.make(STDOUT, row_options)
+    rows = digest.sink if digest else output.make(STDOUT, row_options)
     if options.top:
         rows = _top(options.top, running, rows)
     started = time.monotonic()
@@ -211,6 +220,12 @@ def _tick(wanted: "Wanted", running: Run) -> None:
     ticking = ExitStack()
     ticking.enter_context(ticks(running.source, wanted.every_s))
     running.add_resources(ticking)
+
+
+def _digest(launched: Launched) -> "Digest":
+    from beepy.cli.digest import Digest  # noqa: PLC0415 - few runs ask for it
+
+    return Digest(launched)
 
 
 def _recorder(path: str, images: Sequence[Loaded]) -> "Sink":

@@ -198,6 +198,14 @@ NoTty: TypeAlias = Annotated[
     bool,
     typer.Option("--no-tty", help="Plain output, even on a terminal.", rich_help_panel=panels.SHOW),
 ]
+Summary: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--summary",
+        help="Show counts and top values at the end, as 2 kB of JSON.",
+        rich_help_panel=panels.SHOW,
+    ),
+]
 Texts: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
@@ -218,6 +226,14 @@ def arrangement(
     from beepy.events.arrangement import Arrangement  # noqa: PLC0415 - few runs arrange
 
     return Arrangement(fields or (), sort or (), limit)
+
+
+def check_summary(output: str | None, top_count: int | None) -> None:
+    """Raise UsageError for options that do not go with --summary."""
+    if output is not None:
+        raise UsageError("--summary: not with -o: it takes the place of rows")
+    if top_count is not None:
+        raise UsageError("--summary: not with --top: it has the top values of each field")
 
 
 def top(
