@@ -81,7 +81,7 @@ COMMAND_LINE_ALONE: Final = frozenset(
         *("--build-script-out", "--builder", "--cflags", "--description", "--file"),
         *("--language", "--local", "--map", "--output-file", "--output-type", "--program-type"),
         *("--arg", "--base-image", "--bee-image", "--beepy-image", "--build", "--wheel"),
-        *("--record", "--speed"),
+        *("--record", "--speed", "--rotate", "--last", "--until"),
         *("--dry-run", "--input", "--name", "--password-stdin"),
         "--KEY",
         *("--labels", "--top", "--by", "--every", "--sum", "--avg"),

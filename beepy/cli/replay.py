@@ -15,6 +15,7 @@ def replay(
     settings: Settings,
     file: Annotated[str, typer.Argument(metavar="FILE", help="A file that run --record wrote.")],
     output: shown.Output = None,
+    rotate: shown.Rotate = "",
     filters: shown.Filters = None,
     wheres: shown.Wheres = None,
     fields: shown.Fields = None,
@@ -29,6 +30,7 @@ def replay(
     value_keys: shown.ValueKeys = None,
     labels: shown.Labels = None,
     count: shown.Count = None,
+    until: shown.Until = "",
     prom_port: shown.PromPort = None,
     prom_host: shown.PromHost = "127.0.0.1",
     no_metrics: shown.NoMetrics = False,
@@ -60,6 +62,8 @@ def replay(
         host=prom_host,
         port=prom_port,
         metrics=not no_metrics,
+        rotate=rotate,
+        until=until,
         top=shown.top(top, by, every, total, average, fields=bool(fields)),
     )
     session.replay(

@@ -8,7 +8,7 @@ import typer
 
 from beepy import outputs
 from beepy.cli import cost_options, panels, shown, verification, whose
-from beepy.cli.option_values import one_of, seconds
+from beepy.cli.option_values import one_of, seconds, size
 from beepy.cli.settings import Settings
 from beepy.cli.spelling import OTHERS
 from beepy.errors import BeepyError, ImageNotFound, TargetError, UsageError
@@ -27,6 +27,7 @@ def run(
         typer.Argument(metavar="IMAGE...", help="Image references, ELF files or archives."),
     ] = None,
     output: shown.Output = None,
+    rotate: shown.Rotate = "",
     filters: shown.Filters = None,
     wheres: shown.Wheres = None,
     fields: shown.Fields = None,
@@ -42,6 +43,7 @@ def run(
     value_keys: shown.ValueKeys = None,
     labels: shown.Labels = None,
     count: shown.Count = None,
+    until: shown.Until = "",
     timeout: Annotated[
         str | None,
         typer.Option(
@@ -138,6 +140,16 @@ def run(
             rich_help_panel=panels.SHOW,
         ),
     ] = "",
+    last: Annotated[
+        int | None,
+        typer.Option(
+            "--last",
+            metavar="SIZE",
+            parser=size("--last", 64 << 10),
+            help="With --record: keep the newest 64M, and write them at the end.",
+            rich_help_panel=panels.SHOW,
+        ),
+    ] = None,
     variables: Annotated[
         list[str] | None,
         typer.Option(
@@ -292,6 +304,9 @@ def run(
         metrics=not no_metrics,
         top=shown.top(top, by, every, total, average, fields=bool(fields)),
         record=record,
+        last=last,
+        rotate=rotate,
+        until=until,
         cost=measure or max_overhead is not None,
     )
     try:

@@ -9,11 +9,12 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from beepy import __version__, outputs
+from beepy import outputs
 from beepy.chosen import Chosen, passing
 from beepy.cli import opening, signals
+from beepy.cli.rows import sink
 from beepy.cli.stdio import STDERR, STDOUT, eprint, redirect_to_null
-from beepy.errors import OutputError, OverheadError
+from beepy.errors import OutputError, OverheadError, UsageError
 from beepy.events.batch import Batch, Schema
 from beepy.events.stats import RunStats
 from beepy.launch import Launched, Loaded, RunRequest, launch
@@ -25,7 +26,6 @@ from beepy.width import columns_of_terminal
 
 if TYPE_CHECKING:
     from beepy.events.arrangement import Arrangement  # few runs arrange
-    from beepy.events.protocols import Sink  # only types
     from beepy.events.top import Wanted  # few runs ask for it
     from beepy.outputs.prometheus import Exporter  # not for every run
 
@@ -38,12 +38,14 @@ _METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
 
 
 class ShowOptions(NamedTuple):
-    """How rows and metrics are shown: ``output`` is its name in ``outputs.TABLE``.
+    """How rows and metrics are shown: ``output`` is a name in ``outputs.TABLE``, or a file.
 
     ``buckets`` are the values of -b, ``value_keys`` those of -k, ``labels`` those of
     --labels. The metrics page is served at
     ``host`` and ``port``; without a port at bee's, if an image has metrics. ``record`` is the file
-    that records are written to, "" for none. ``cost``: the summary has what the run cost.
+    that records are written to, "" for none, ``last`` the bytes of them that are kept in memory
+    until then (None: all are written). ``rotate`` is as of --rotate, ``until`` the expression that
+    ends the run. ``cost``: the summary has what the run cost.
     ``top``: the largest groups are shown in the place of events.
     """
 
@@ -56,6 +58,9 @@ class ShowOptions(NamedTuple):
     port: int | None = None
     metrics: bool = True
     record: str = ""
+    last: int | None = None
+    rotate: str = ""
+    until: str = ""
     cost: bool = False
     top: "Wanted | None" = None
 
@@ -116,6 +121,16 @@ def replay(
 def _check(options: ShowOptions) -> None:
     """Raise UsageError for what is wrong whatever maps there are."""
     outputs.output(options.output)
+    if options.rotate:
+        from beepy.outputs.rotation import rotation  # noqa: PLC0415 - few runs have it
+
+        rotation(options.rotate)
+    if options.last is not None and not options.record:
+        raise UsageError("--last: expected --record FILE too")
+    if options.until:
+        from beepy.cli import recorded  # noqa: PLC0415 - few runs have it
+
+        recorded.check_end(options.until)
     if options.buckets or options.value_keys or options.labels:
         from beepy.outputs import metric_options  # noqa: PLC0415 - few runs have one
 
@@ -158,14 +173,20 @@ def _attach(
     timeout: float | None,
 ) -> float:
     """Open the outputs, attach, and report it on stderr; return the (monotonic) start time."""
-    output = outputs.output(options.output)
     running, loaded, chosen = launched
+    if options.until:
+        from beepy.cli import recorded  # noqa: PLC0415 - few runs have it
+
+        recorded.end_with(options.until, running)
     row_options = _row_options(options, running)
     # errors of the outputs, such as a port in use, are raised before anything is attached
     url = _serve_metrics(chosen, options, running, row_options, loaded)
-    rows = output.make(STDOUT, row_options)
-    if options.top:
-        rows = _top(options.top, running, rows)
+    rows = sink(options.output, options.rotate, options.top, running, row_options)
+    recording = None
+    if options.record:
+        from beepy.cli import recorded  # noqa: PLC0415 - few runs record
+
+        recording = recorded.recorder(options.record, options.last, running, loaded)
     started = time.monotonic()
     gc.freeze()  # all objects so far live as long as the run: the collector need not visit them
     gc.enable()
@@ -178,28 +199,9 @@ def _attach(
     if url:
         eprint(f"metrics: {url}")
     running.add_sink(rows)
-    if options.record:
-        running.add_observer(_recorder(options.record, launched.images))
+    if recording:
+        running.add_observer(recording)
     return started
-
-
-def _top(wanted: "Wanted", running: Run, rows: "Sink") -> "Sink":
-    """Return a sink that gives ``rows`` the largest groups of events. Raise UsageError."""
-    from beepy.events.ticks import ticks  # noqa: PLC0415 - few runs ask for it
-    from beepy.events.top import Top  # noqa: PLC0415 - as above
-    from beepy.outputs.top import TopRows  # noqa: PLC0415 - as above
-
-    ticking = ExitStack()
-    ticking.enter_context(ticks(running.source, wanted.every_s))
-    running.add_resources(ticking)
-    return TopRows(Top(wanted, running.decoders), rows, running.stats)
-
-
-def _recorder(path: str, images: Sequence[Loaded]) -> "Sink":
-    from beepy.recording.recorder import Recorder  # noqa: PLC0415 - few runs record
-
-    names = {image.name: image.image.digest if image.image else "" for image in images}
-    return Recorder(path, {"beepy": __version__, "images": names, "machine": os.uname().release})
 
 
 def _print_summary(
@@ -279,6 +281,12 @@ def summary_line(stats: RunStats, seconds: float, *, shows_cost: bool = False) -
         parts.append(f"{stats.cut_by_limit} not shown (--limit)")
     if stats.cut_by_top:
         parts.append(f"{stats.cut_by_top} not shown (--top)")
+    if stats.cut_by_output:
+        parts.append(f"{stats.cut_by_output} not shown (--output)")
+    if stats.cut_by_until:
+        parts.append(f"{stats.cut_by_until} not shown (--until)")
+    if stats.overwritten:
+        parts.append(f"{stats.overwritten} overwritten (--last)")
     evicting = _map_names([*stats.evicting])
     if known or (not unknown and not (evicting and not stats.lost)):
         parts.append(f"{known} lost ({losers})" if losers else "0 lost")

@@ -28,13 +28,15 @@ class Machine(NamedTuple):
     """What only the machine that made the records knows: functions from a number to its text.
 
     They return "" for what is not known. ``user`` and ``group`` are names of ids. A stack's number
-    is its key in a map; its text has the frames, the innermost first.
+    is its key in a map; its text has the frames, the innermost first. ``kernel_function`` is the
+    name of the function at an address.
     """
 
     user: Callable[[int], str] = no_name
     group: Callable[[int], str] = no_name
     kernel_stack: Callable[[int], str] = no_name
     user_stack: Callable[[int], str] = no_name
+    kernel_function: Callable[[int], str] = no_name
 
 
 NO_MACHINE: Machine = Machine()

@@ -1,0 +1,106 @@
+"""The sink of a run's rows: what -o, --rotate and --top ask for."""
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final
+
+from beepy import outputs
+from beepy.cli.stdio import STDOUT
+from beepy.errors import UsageError
+from beepy.events.decoder import Decoder
+from beepy.outputs import Destination, RowOptions
+from beepy.session import Run
+from beepy.text import safe
+
+if TYPE_CHECKING:
+    from beepy.events.protocols import Sink  # only types
+    from beepy.events.top import Wanted  # few runs ask for it
+
+_FLUSH: Final = 1.0  # seconds: how often what is pending for a file is written
+
+
+def sink(
+    output: str,
+    rotate: str,
+    top: "Wanted | None",
+    running: Run,
+    options: RowOptions,
+) -> "Sink":
+    """Return the sink; nothing is written yet. Raise UsageError for what cannot be shown so."""
+    destination = outputs.destination(output)
+    if rotate and not destination.path:
+        raise UsageError("--rotate: expected -o FILE too")
+    if top is None:
+        return _rows(destination, rotate, running.decoders, running, options)
+    from beepy.events.ticks import ticks  # noqa: PLC0415 - few runs ask for it
+    from beepy.events.top import Top  # noqa: PLC0415 - as above
+    from beepy.outputs.top import TopRows  # noqa: PLC0415 - as above
+
+    ticking = ExitStack()
+    ticking.enter_context(ticks(running.source, top.every_s))
+    running.add_resources(ticking)
+    groups = Top(top, running.decoders)
+    rows = _rows(destination, rotate, groups.decoders, running, options)
+    return TopRows(groups, rows, running.stats)
+
+
+def _rows(
+    destination: Destination,
+    rotate: str,
+    decoders: Sequence[Decoder],
+    running: Run,
+    options: RowOptions,
+) -> "Sink":
+    output = destination.output
+    shown = _shown(destination, decoders)
+    if not destination.path:
+        if output.binary and os.isatty(STDOUT):
+            raise UsageError(f"--output: bytes, not for a terminal: -o NAME{output.suffix}")
+        if output.one_map and len(shown) > 1:
+            raise _several(destination, shown)
+        from beepy.outputs.row_writer import RowWriter  # noqa: PLC0415 - as imports go
+
+        made = output.make(RowWriter(STDOUT, binary=output.binary), options)
+        if output.one_map and running.decoders:
+            _tick(running)
+    else:
+        from beepy.outputs.files import Files  # noqa: PLC0415 - few runs write files
+        from beepy.outputs.rotation import rotation  # noqa: PLC0415 - as above
+
+        made = Files(destination, options, rotation(rotate) if rotate else None)
+        _tick(running)
+    if len(shown) == len(decoders):
+        return made
+    from beepy.outputs.only import OnlyMaps  # noqa: PLC0415 - few outputs show only some maps
+
+    return OnlyMaps(shown, made, running.stats)
+
+
+def _shown(destination: Destination, decoders: Sequence[Decoder]) -> Sequence[Decoder]:
+    """Return the decoders of the maps that the output shows. Raise UsageError if it shows none."""
+    lacks = destination.output.lacks
+    if lacks is None:
+        return decoders
+    reasons = {decoder.schema.map: lacks(decoder) for decoder in decoders}
+    shown = [decoder for decoder in decoders if not lacks(decoder)]
+    if not shown:
+        listed = ", ".join([f"{safe(name)}: {reason}" for name, reason in reasons.items()])
+        raise UsageError(f"--output: no map can be shown so: {listed or 'there is none'}")
+    return shown
+
+
+def _several(destination: Destination, decoders: Sequence[Decoder]) -> UsageError:
+    names = ", ".join(dict.fromkeys(safe(decoder.schema.map) for decoder in decoders))
+    error = UsageError(f"--output: it holds the rows of one map, and there are several: {names}")
+    error.add_note(f"-o NAME{destination.suffix} writes a file for each")
+    return error
+
+
+def _tick(running: Run) -> None:
+    """Have time pass for the sink, though no rows come: what is pending is written then."""
+    from beepy.events.ticks import ticks  # noqa: PLC0415 - few runs need it
+
+    ticking = ExitStack()
+    ticking.enter_context(ticks(running.source, _FLUSH))
+    running.add_resources(ticking)
