@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
-from beepy.events.stacks import Sample, Stacks
+from beepy.events.stacks import Stacks
 from beepy.log import Log
 from beepy.text import safe
 
@@ -20,11 +20,15 @@ Key = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 class Counted(NamedTuple):
-    """A map's stacks, and what their numbers are."""
+    """A map's stacks, and the sums of their numbers.
+
+    ``begun`` is the snapshot of a table that is being read, ``complete`` the last one.
+    """
 
     stacks: Stacks
     counts: dict[Key, int]
-    begun: dict[Key, int]  # of the snapshot that is being read
+    begun: list[Batch]
+    complete: list[Batch]
 
 
 class StackCounts:
@@ -32,32 +36,31 @@ class StackCounts:
 
     def __init__(self) -> None:
         self.maps: dict[Schema, Counted] = {}
-        self._numbers: dict[Schema, int] = {}  # of the snapshots that are being read
         self._size = 0
         self._others = 0  # rows of stacks that are not held
 
     def open(self, decoders: Sequence[Decoder]) -> None:
         """Prepare for the maps of the decoders, each with stacks."""
-        self.maps = {decoder.schema: Counted(Stacks(decoder), {}, {}) for decoder in decoders}
+        self.maps = {d.schema: Counted(Stacks(d), {}, [], []) for d in decoders}
 
     def add(self, batch: Batch) -> None:
-        """Count a batch. The entries of a table that the kernel keeps take the place of earlier."""
+        """Count a batch. The entries of a table that keeps them are read at the end."""
         counted = self.maps[batch.schema]
-        replaces = not batch.schema.is_stream and not batch.schema.drains
-        if replaces and self._numbers.get(batch.schema) != batch.snapshot:
-            self._numbers[batch.schema] = batch.snapshot
-            self._forget(counted.begun)  # of a snapshot that did not end
-        counts = counted.begun if replaces else counted.counts
-        for sample in counted.stacks.samples(batch) if batch.records else ():
-            self._add(counts, sample)
-        if replaces and batch.final:
-            self._forget(counted.counts)
-            counted.counts.update(counted.begun)
+        if batch.schema.is_stream or batch.schema.drains:
+            self._add(counted, batch)
+            return
+        if counted.begun and counted.begun[0].snapshot != batch.snapshot:
+            counted.begun.clear()  # it did not end
+        counted.begun.append(batch)
+        if batch.final:
+            counted.complete[:] = counted.begun
             counted.begun.clear()
 
     def rows(self) -> Iterator[tuple[Schema, Key, int]]:
-        """Yield all stacks, and warn of those that are not held."""
+        """Yield all stacks, once, and warn of those that are not held."""
         for schema, counted in self.maps.items():
+            for batch in counted.complete:
+                self._add(counted, batch)
             for key, count in counted.counts.items():
                 yield schema, key, count
         if self._others:
@@ -68,22 +71,18 @@ class StackCounts:
                 _OTHER[0],
             )
 
-    def _add(self, counts: dict[Key, int], sample: Sample) -> None:
-        key = sample.before, sample.frames
-        if key not in counts:
-            size = sum(map(len, sample.frames)) + sum(map(len, sample.before))
-            if len(counts) >= MAX_STACKS or self._size + size > _MAX_TEXT:
-                self._others += 1
-                key = (), _OTHER
-            else:
-                self._size += size
-        counts[key] = counts.get(key, 0) + sample.value
-
-    def _forget(self, counts: dict[Key, int]) -> None:
-        for before, frames in counts:
-            self._size -= sum(map(len, frames)) + sum(map(len, before))
-        self._size = max(self._size, 0)
-        counts.clear()
+    def _add(self, counted: Counted, batch: Batch) -> None:
+        counts = counted.counts
+        for before, frames, value in counted.stacks.samples(batch) if batch.records else ():
+            key = before, frames
+            if key not in counts:
+                size = sum(map(len, frames)) + sum(map(len, before))
+                if len(counts) >= MAX_STACKS or self._size + size > _MAX_TEXT:
+                    self._others += 1
+                    key = (), _OTHER
+                else:
+                    self._size += size
+            counts[key] = counts.get(key, 0) + value
 
 
 def shown(text: str) -> str:

@@ -23,11 +23,14 @@ def test_stacks_beyond_the_bound_are_one_other(
     assert "2 rows have stacks beyond the first 2: counted as [other]" in caplog.text
 
 
-def test_the_texts_of_old_snapshots_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_texts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack_counts, "_MAX_TEXT", 100)
     schema = of_ids()
     counts = StackCounts()
     counts.open([Decoder(schema)])
-    for number in range(1, 50):
-        counts.add(snapshot(schema, [entry(7, -1, b"cat", number)])._replace(snapshot=number))
-    assert [(before, count) for _, (before, _), count in counts.rows()] == [(("cat",), 49)]
+    for number in range(1, 50):  # of old snapshots nothing counts
+        entries = [entry(7, -1, name, number) for name in (b"a", b"b", b"c", b"d", b"e")]
+        counts.add(snapshot(schema, entries)._replace(snapshot=number))
+    assert [(before, count) for _, (before, _), count in counts.rows()] == [
+        *((("a",), 49), (("b",), 49), (("c",), 49), (("d",), 49), ((), 49)),
+    ]
