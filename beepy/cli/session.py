@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from beepy import outputs
 from beepy.chosen import Chosen, passing
 from beepy.cli import opening, signals
-from beepy.cli.rows import sink
 from beepy.cli.stdio import STDERR, STDOUT, eprint, redirect_to_null
 from beepy.errors import OutputError, OverheadError, UsageError
 from beepy.events.batch import Batch, Schema
@@ -26,6 +25,7 @@ from beepy.width import columns_of_terminal
 
 if TYPE_CHECKING:
     from beepy.events.arrangement import Arrangement  # few runs arrange
+    from beepy.events.protocols import Sink  # only types
     from beepy.events.top import Wanted  # few runs ask for it
     from beepy.outputs.prometheus import Exporter  # not for every run
 
@@ -181,7 +181,7 @@ def _attach(
     row_options = _row_options(options, running)
     # errors of the outputs, such as a port in use, are raised before anything is attached
     url = _serve_metrics(chosen, options, running, row_options, loaded)
-    rows = sink(options.output, options.rotate, options.top, running, row_options)
+    rows = _rows(options, running, row_options)
     recording = None
     if options.record:
         from beepy.cli import recorded  # noqa: PLC0415 - few runs record
@@ -202,6 +202,15 @@ def _attach(
     if recording:
         running.add_observer(recording)
     return started
+
+
+def _rows(options: ShowOptions, running: Run, row_options: outputs.RowOptions) -> "Sink":
+    """Return the sink of rows. Raise UsageError for what cannot be shown so."""
+    if outputs.destination(options.output).is_plain and not (options.top or options.rotate):
+        return outputs.make(options.output, STDOUT, row_options)
+    from beepy.cli import rows  # noqa: PLC0415 - most runs show rows on standard output
+
+    return rows.sink(options.output, options.rotate, options.top, running, row_options)
 
 
 def _print_summary(

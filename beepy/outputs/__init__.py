@@ -1,6 +1,6 @@
 """TABLE: name -> sink of rows. Metrics (``prometheus``) are another sink of the same run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 STDOUT: Final = 1
 _PACKED: Final = ".zst"
+_IMAGE: Final = "image"
 
 
 class RowOptions(NamedTuple):
@@ -63,6 +64,11 @@ class Destination(NamedTuple):
     output: Output
     path: str = ""
     packed: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every map is shown so, on standard output, whatever that is."""
+        return not self.path and not self.output.binary and self.output.lacks is None
 
     @property
     def suffix(self) -> str:
@@ -197,3 +203,18 @@ def make(name: str, fd: int = STDOUT, options: RowOptions = DEFAULT) -> "Sink":
 
     row = output(name)
     return row.make(RowWriter(fd, binary=row.binary), options)
+
+
+def image_name(decoders: "Iterable[Decoder]") -> str:
+    """Return the name, "" if all maps are of one image: then no row says which.
+
+    It is ``image``, with ``_`` behind it as often as a record has such a field.
+    """
+    decoders = tuple(decoders)
+    if len({decoder.schema.image for decoder in decoders}) < 2:
+        return ""
+    taken = {field.path[0] for decoder in decoders for field in decoder.fields}
+    name = _IMAGE
+    while name in taken:
+        name += "_"
+    return name

@@ -104,8 +104,9 @@ class _File:
 
             frames = Frames()
         self._writer = RowWriter(new_file.create(path), path, frames, binary=output.binary)
-        self._sink = output.make(self._writer, self._options)
-        self._sink.open(decoders)
+        sink = output.make(self._writer, self._options)
+        sink.open(decoders)
+        self._sink = sink
         self._writer.flush()  # a header
         self._rows = 0
         self._begun = self._time_passed = time.monotonic()
@@ -149,7 +150,7 @@ class _File:
             writer.flush()
         finally:
             os.close(writer.fd)
-        if self._destination.output.whole and sink:
+        if self._destination.output.whole and sink and not writer.failed:
             new_file.publish(self._path + new_file.PART, self._path)
 
 

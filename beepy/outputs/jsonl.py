@@ -15,7 +15,7 @@ from beepy.events.batch import Batch, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder, View
 from beepy.events.fields import Field
-from beepy.outputs.image_name import image_name
+from beepy.outputs import image_name
 from beepy.outputs.row_writer import RowWriter
 
 _MAX_FORMATS: Final = 64  # of one map: its records may have many lengths

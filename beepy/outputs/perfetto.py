@@ -13,7 +13,7 @@ from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
 from beepy.events.spans import Spans
-from beepy.outputs.image_name import image_name
+from beepy.outputs import image_name
 from beepy.outputs.jsonl import encode
 from beepy.outputs.row_writer import RowWriter
 

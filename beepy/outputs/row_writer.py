@@ -40,6 +40,7 @@ class RowWriter:
         self._name = name
         self._frames = frames
         self._binary = binary or frames is not None
+        self.failed = False  # nothing is written any more
 
     def write_rows(self, row_format: AnyStr, view: View, batch: Batch) -> None:
         """Write ``row_format``, a ``%`` format for one row's values, for each row of the batch.
@@ -68,8 +69,8 @@ class RowWriter:
         self.write_bytes(raw)
 
     def write_bytes(self, raw: bytes) -> None:
-        """Write bytes as they are in the file."""
-        rest = memoryview(raw)
+        """Write bytes as they are in the file; nothing after a failure, which would be a gap."""
+        rest = memoryview(b"" if self.failed else raw)
         while rest:
             try:
                 size = os.write(self.fd, rest)
@@ -78,6 +79,7 @@ class RowWriter:
             except BlockingIOError:  # O_NONBLOCK is the open file's: another process may set it
                 select.select([], [self.fd], [])
             except OSError as error:
+                self.failed = True
                 self._remove_partial(raw[: len(raw) - len(rest)])
                 why = os.strerror(error.errno or 0).lower()
                 raise OutputError(f"{self._name}: write: {why}") from error

@@ -10,7 +10,7 @@ import pytest
 from beepy import outputs
 from beepy.btf.writer import BtfWriter
 from beepy.events.decoder import Decoder
-from beepy.outputs.image_name import image_name
+from beepy.outputs import image_name
 from tests.support.events import Exits, ring, stream
 
 ONE = Exits().schema._replace(image="ghcr.io/x/exitsnoop:1")
