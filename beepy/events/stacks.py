@@ -36,6 +36,7 @@ _ARRAYS: Final[Mapping[str, int]] = {
 _SIZES: Final = ("_sz", "_size")  # behind an array's name: how many bytes of it are set
 _NAMES: Final = ("comm", "task", "name")  # whose stack it is
 _KERNEL_TYPE: Final = "gadget_kernel_stack"
+_FLOATS: Final = frozenset("efd")
 _RAW: Final = "_raw"
 _USER_TYPE: Final = "gadget_user_stack"
 
@@ -72,7 +73,7 @@ class Stacks:
         self._decoder = decoder
         self._stacks = _stacks_of(decoder)
         shown = decoder.shown()
-        numbers = [field for field in shown if field.part == VALUE and field.codec.number]
+        numbers = [field for field in shown if field.part == VALUE and _is_whole(field)]
         self.value: Field | None = numbers[0] if numbers else None
         self.unit_ns = 0
         if self.value:
@@ -128,6 +129,8 @@ def _stack(decoder: Decoder, field: Field) -> _Stack | None:
     if codec.number and codec.integer + codec.code in "iIqQ" and name in _IDS:
         return _Stack(field, _IDS[name], _by_id(machine, _IDS[name]))
     if name in _ARRAYS and codec.inner and codec.inner[0][1].code == "Q":
+        if codec.inner[0][1].value is not None:  # an enum, a pointer
+            return None
         size = _size_of(decoder, field)
         return _Stack(field, _ARRAYS[name], _by_address(machine), size)
     if name in _ARRAYS and codec.value is bytes.hex and codec.size % _ADDRESS == 0:
@@ -142,7 +145,12 @@ def _is_struct(field: Field) -> bool:
 
 def _size_of(decoder: Decoder, array: Field) -> Field | None:
     names = {(*array.path[:-1], array.path[-1] + end) for end in _SIZES}
-    return next((f for f in decoder.fields if f.path in names and f.codec.number), None)
+    return next((f for f in decoder.fields if f.path in names and _is_whole(f)), None)
+
+
+def _is_whole(field: Field) -> bool:
+    """Return whether values are integers."""
+    return field.codec.number and field.codec.code not in _FLOATS
 
 
 def _before(decoder: Decoder, stacks: set[Field], value: Field | None) -> tuple[Field, ...]:

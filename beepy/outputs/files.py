@@ -148,9 +148,11 @@ class _File:
             if sink:
                 sink.close()
             writer.flush()
+            is_whole = sink is not None and not writer.failed
         finally:
+            writer.failed = True  # whoever still has it: the descriptor may soon be another file's
             os.close(writer.fd)
-        if self._destination.output.whole and sink and not writer.failed:
+        if self._destination.output.whole and is_whole:
             new_file.publish(self._path + new_file.PART, self._path)
 
 

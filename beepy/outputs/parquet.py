@@ -58,9 +58,11 @@ class ParquetRows:
         if self._parquet is None:
             return
         with suppress(BrokenPipeError):  # the reader is gone, and nothing else is left to do
-            if self._rows:
-                self._write()
-            self._parquet.close()
+            try:
+                if self._rows:
+                    self._write()
+            finally:  # else it would write when it is collected
+                self._parquet.close()
 
     def _write(self) -> None:
         pending, self._pending = self._pending, []

@@ -8,9 +8,11 @@ is expected anew; the recording only if it is gone.
 import gzip
 import json
 import os
+import random
 import struct
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -21,14 +23,17 @@ import pytest
 
 from beepy import outputs
 from beepy.btf.writer import BtfWriter
+from beepy.errors import BeepyError
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
 from beepy.outputs.files import Files
 from beepy.outputs.only import OnlyMaps
+from beepy.recording import blocks
 from beepy.recording.playback import Playback
 from beepy.recording.recorder import Recorder
 from beepy.session import Run
 from beepy.text import safe
+from tests.soak import times
 from tests.support.events import TIME_NS, ring, snapshot, stream, table
 from tests.unit.outputs.test_files import unpacked
 
@@ -143,10 +148,13 @@ def batches() -> list[Batch]:
     ]
 
 
-def shown(path: Path, name: str) -> bytes:
+def shown(path: Path, name: str, recording: Path = RECORDING) -> bytes:
     """Show the recording through an output in a file, or through one that writes files itself."""
     output = outputs.output(name)
-    with Run(Playback(str(RECORDING)), hides_zeros=output.hides_zeros) as run:
+    with (
+        Playback(str(recording)) as playback,
+        Run(playback, hides_zeros=output.hides_zeros) as run,
+    ):
         decoders = [d for d in run.decoders if not (output.lacks and output.lacks(d))]
         if name in outputs.TABLE:
             fd = os.open(path, os.O_CREAT | os.O_WRONLY)
@@ -231,6 +239,33 @@ def test_files_are_what_standard_output_is(
     shown(tmp_path, name + end)
     data = (tmp_path / (name + end)).read_bytes()
     assert (unpacked(data) if end else data) == (PLACE / f"{output}.txt").read_bytes()
+
+
+@pytest.mark.soak
+def test_damaged_records_are_shown_or_refused(tmp_path: Path) -> None:
+    """With right checksums: whoever writes a recording can choose all of it."""
+    with RECORDING.open("rb") as file:
+        groups = list(blocks.read(file, "x"))
+    rng = random.Random(11)
+    damaged = tmp_path / "x.rec"
+    for number in range(times(25)):
+        with damaged.open("wb") as file:
+            writer = blocks.BlockWriter(file)
+            for group in groups:
+                items = []
+                for kind, body in group:
+                    mutated = bytearray(body)
+                    for _ in range(rng.choice((0, 0, 1, 4))):
+                        mutated[rng.randrange(len(mutated))] = rng.choice((0, 1, 255, 128, 4))
+                    items.append(blocks.packed(kind, bytes(mutated)))
+                writer.write(items)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for output in outputs.TABLE:
+            names = [output] if not outputs.TABLE[output].one_map else [f"x.{output}"]
+            for name in names:
+                with suppress(BeepyError):
+                    shown(folder if "." in name else folder / name, name, damaged)
 
 
 def test_every_output_is_here() -> None:
