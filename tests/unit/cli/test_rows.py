@@ -51,11 +51,15 @@ def beepy(tmp_path: Path) -> Command:
         files = [tmp_path / name for name in ("stdout", "stderr")]
         pid = os.fork()
         if not pid:
-            for number, path in enumerate(files, 1):
-                os.dup2(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC), number)
-            sys.argv = ["beepy", *arguments, "--no-metrics"]
-            sys.stderr = os.fdopen(2, "w")
-            os._exit(main())
+            code = 70  # of an exception, which must not reach the tests again
+            try:
+                for number, path in enumerate(files, 1):
+                    os.dup2(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC), number)
+                sys.argv = ["beepy", *arguments, "--no-metrics"]
+                sys.stderr = os.fdopen(2, "w")
+                code = main()
+            finally:
+                os._exit(code)
         _, status = os.waitpid(pid, 0)
         return Done(os.waitstatus_to_exitcode(status), *[path.read_text() for path in files])
 
