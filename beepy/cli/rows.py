@@ -62,7 +62,7 @@ def _rows(
         from beepy.outputs.row_writer import RowWriter  # noqa: PLC0415 - as imports go
 
         made = output.make(RowWriter(STDOUT, binary=output.binary), options)
-        if output.one_map and running.decoders:
+        if output.one_map:
             _tick(running)
     else:
         from beepy.outputs.files import Files  # noqa: PLC0415 - few runs write files
@@ -80,13 +80,13 @@ def _rows(
 def _shown(destination: Destination, decoders: Sequence[Decoder]) -> Sequence[Decoder]:
     """Return the decoders of the maps that the output shows. Raise UsageError if it shows none."""
     lacks = destination.output.lacks
-    if lacks is None:
-        return decoders
-    reasons = {decoder.schema.map: lacks(decoder) for decoder in decoders}
-    shown = [decoder for decoder in decoders if not lacks(decoder)]
-    if not shown:
-        listed = ", ".join([f"{safe(name)}: {reason}" for name, reason in reasons.items()])
-        raise UsageError(f"--output: no map can be shown so: {listed or 'there is none'}")
+    reasons = [lacks(decoder) if lacks else "" for decoder in decoders]
+    shown = [decoder for decoder, reason in zip(decoders, reasons, strict=True) if not reason]
+    if not shown and (lacks or destination.output.one_map):
+        names = [safe(decoder.schema.map) for decoder in decoders]
+        listed = [f"{name}: {reason}" for name, reason in zip(names, reasons, strict=True)]
+        why = ", ".join(listed) or "there is none"
+        raise UsageError(f"--output: no map can be shown so: {why}")
     return shown
 
 

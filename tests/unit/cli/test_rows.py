@@ -134,6 +134,14 @@ def test_a_table_has_the_rows_of_one_map(beepy: Command, tmp_path: Path) -> None
     ]
 
 
+def test_without_maps_there_is_no_table() -> None:
+    with Run(Given([])) as run:
+        for output in ("x.arrow", "parquet", "folded"):
+            with pytest.raises(UsageError, match="no map can be shown so: there is none"):
+                rows.sink(output, "", None, run, DEFAULT)
+        assert rows.sink("x.csv", "", None, run, DEFAULT)
+
+
 def test_a_file_that_exists_is_one_error(beepy: Command, tmp_path: Path) -> None:
     (tmp_path / "x.csv").touch()
     done = beepy("replay", recording(tmp_path), "-o", str(tmp_path / "x.csv"))
