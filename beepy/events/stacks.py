@@ -114,6 +114,9 @@ def _stacks_of(decoder: Decoder) -> tuple[_Stack, ...]:
     # the addresses in a struct X_raw that is itself a field, X, are the same stack
     structs = {(*path[:-1], path[-1] + _RAW) for path in [stack.field.path for stack in found]}
     kept = [stack for stack in found if stack.field.path[:-1] not in structs]
+    # what a vocabulary has frames of may have an id or addresses beside them
+    listed = {stack.kind for stack in kept if stack.frames is _listed}
+    kept = [stack for stack in kept if stack.frames is _listed or stack.kind not in listed]
     return tuple(sorted(kept, key=lambda stack: stack.kind))
 
 

@@ -123,9 +123,9 @@ def test_stacks_of_a_vocabulary() -> None:
     u32, u64 = w.integer("u32", 4, 0), w.integer("u64", 8, 0)
     kernel = w.typedef("gadget_kernel_stack", u32)
     user = w.struct("gadget_user_stack", 8, [("stack_id", u32, 0), ("pid", u32, 32)])
-    members = [("kstack_raw", kernel, 0), ("ustack_raw", user, 32)]
-    schema = table(w, w.struct("key", 12, members), u64, 12, 8)
+    members = [("kstack_raw", kernel, 0), ("ustack_raw", user, 32), ("user_stack_id", u32, 96)]
+    schema = table(w, w.struct("key", 16, members), u64, 16, 8)
     schema = schema._replace(machine=MACHINE, vocabulary="gadget")
-    batch = snapshot(schema, [(struct.pack("<III", 7, 8, 1), struct.pack("<Q", 4))])
+    batch = snapshot(schema, [(struct.pack("<IIII", 7, 8, 1, 9), struct.pack("<Q", 4))])
     (sample,) = Stacks(Decoder(schema)).samples(batch)
     assert sample == Sample((), ("main", "0x10", "entry", "ksys_read", "do_read"), 4)
