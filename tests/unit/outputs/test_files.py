@@ -219,39 +219,38 @@ def test_rows_that_are_pending_are_written_when_time_passes(
         rows.close()
 
 
+FULL = """
+import resource
+from tests.unit.outputs.test_files import *
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+parquet._MAX_ROWS = 20
+rng = random.Random(1)
+for name in sys.argv[1:]:
+    rows = sink(Path(name))
+    try:
+        rows.open([Decoder(EXITS)])
+        for _ in range(100):
+            numbers = [rng.randrange(1 << 31) for _ in range(20)]
+            rows.write(batch(*numbers)._replace(final=True))
+    except OutputError as error:
+        print(error)
+    finally:
+        rows.close()
+"""
+
+
 def test_a_full_disk_leaves_whole_rows(tmp_path: Path) -> None:
-    for suffix in (".jsonl", ".csv.zst", ".arrow", ".parquet"):
-        code = (
-            "import resource, sys\n"
-            "from tests.unit.outputs.test_files import *\n"
-            "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
-            "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-            "rows = sink(Path(sys.argv[1]))\n"
-            "rows.open([Decoder(EXITS)])\n"
-            "rng = random.Random(1)\n"
-            "parquet._MAX_ROWS = 20\n"
-            "try:\n"
-            "    for _ in range(100):\n"
-            "        numbers = [rng.randrange(1 << 31) for _ in range(20)]\n"
-            "        rows.write(batch(*numbers)._replace(final=True))\n"
-            "finally:\n"
-            "    rows.close()\n"
-        )
-        path = tmp_path / f"x{suffix}"
-        done = subprocess.run(
-            [sys.executable, "-c", code, path],
-            cwd=ROOT,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        assert f"OutputError: {path}" in done.stderr
-        assert done.stderr.endswith(": write: file too large\n")
-        if suffix == ".parquet":
-            assert not path.exists()
-            continue
-        assert len(pids(path)) >= 20, suffix
+    paths = [tmp_path / f"x{suffix}" for suffix in (".jsonl", ".csv.zst", ".arrow", ".parquet")]
+    command = [sys.executable, "-W", "error", "-c", FULL, *map(str, paths)]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stderr == ""
+    names = [*paths[:-1], f"{paths[-1]}.part"]
+    assert done.stdout.splitlines() == [f"{name}: write: file too large" for name in names]
+    for path in paths[:-1]:
+        assert len(pids(path)) >= 20, path.name
         assert path.stat().st_size <= 5000
+    assert not paths[-1].exists()
 
 
 KILLED = """
