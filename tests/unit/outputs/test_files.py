@@ -111,8 +111,11 @@ def test_without_rows_it_is_complete_too(tmp_path: Path, suffix: str) -> None:
 
 @pytest.mark.parametrize("name", ["x.json", "x", ".jsonl", "d/.csv", "x.parquet.zst", "x.JSONL"])
 def test_other_names_are_refused(name: str) -> None:
-    with pytest.raises(UsageError, match=r"unknown: expected json, .*, or a file: NAME.jsonl,"):
+    expected = r"unknown: expected json, .*, or a file: NAME.jsonl,"
+    with pytest.raises(UsageError, match=expected) as raised:
         outputs.destination(name)
+    notes = ["-o x.jsonl writes JSON lines"] if name == "x.json" else []
+    assert getattr(raised.value, "__notes__", []) == notes
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv.zst", *TABLES])
