@@ -37,6 +37,7 @@ _SIZES: Final = ("_sz", "_size")  # behind an array's name: how many bytes of it
 _NAMES: Final = ("comm", "task", "name")  # whose stack it is
 _KERNEL_TYPE: Final = "gadget_kernel_stack"
 _FLOATS: Final = frozenset("efd")
+_DECODER: Final = "kstack"
 _RAW: Final = "_raw"
 _USER_TYPE: Final = "gadget_user_stack"
 
@@ -136,9 +137,16 @@ def _stack(decoder: Decoder, field: Field) -> _Stack | None:
             return None
         size = _size_of(decoder, field)
         return _Stack(field, _ARRAYS[name], _by_address(machine), size)
-    if name in _ARRAYS and codec.value is bytes.hex and codec.size % _ADDRESS == 0:
-        return _Stack(field, _ARRAYS[name], _by_hex(machine))
+    if codec.value is bytes.hex and codec.size % _ADDRESS == 0:
+        kind = KERNEL if _is_label(decoder.schema, field) else _ARRAYS.get(name)
+        return None if kind is None else _Stack(field, kind, _by_hex(machine))
     return None
+
+
+def _is_label(schema: Schema, field: Field) -> bool:
+    """Return whether ebpf_exporter's YAML decodes a field as a stack of the kernel."""
+    labels = [label for plan in schema.metrics for label in plan.labels]
+    return any(label.name == field.name and label.steps[0].name == _DECODER for label in labels)
 
 
 def _is_struct(field: Field) -> bool:

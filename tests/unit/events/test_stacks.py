@@ -10,6 +10,7 @@ from beepy.events.batch import Machine, Schema
 from beepy.events.choice import apply as choose
 from beepy.events.decoder import Decoder
 from beepy.events.stacks import Sample, Stacks
+from beepy.obj.exporter import Label, MetricPlan, Step
 from tests.support.events import Exits, ring, snapshot, stream, table
 
 KERNEL = 0xFFFF_FFFF_8000_0000
@@ -80,13 +81,25 @@ def test_addresses_end_at_zero_or_where_a_size_says() -> None:
 
 
 def test_addresses_as_bytes() -> None:
-    """So are the labels of ebpf_exporter's pairs."""
     w = BtfWriter()
     u8, u64 = w.integer("unsigned char", 1, 0), w.integer("u64", 8, 0)
     key = w.struct("key", 16, [("kstack", w.array(u8, 16), 0)])
     schema = table(w, key, u64, 16, 8)._replace(machine=MACHINE)
     batch = snapshot(schema, [(struct.pack("<QQ", KERNEL, 0), struct.pack("<Q", 5))])
     assert [*Stacks(Decoder(schema)).samples(batch)] == [Sample((), ("do_exit",), 5)]
+
+
+@pytest.mark.parametrize(("decoder", "lacks"), [("kstack", ""), ("hex", "no field with a stack")])
+def test_labels_that_ebpf_exporter_decodes_as_stacks(decoder: str, lacks: str) -> None:
+    w = BtfWriter()
+    u8, u64 = w.integer("unsigned char", 1, 0), w.integer("u64", 8, 0)
+    key = w.struct("key", 16, [("where", w.array(u8, 16), 0)])
+    plan = MetricPlan("x", "calls_total", "", (Label("where", 16, 0, (Step(decoder),)),))
+    schema = table(w, key, u64, 16, 8)._replace(machine=MACHINE, metrics=(plan,))
+    assert stacks.lacks(Decoder(schema)) == lacks
+    if not lacks:
+        batch = snapshot(schema, [(struct.pack("<QQ", KERNEL, 0), struct.pack("<Q", 5))])
+        assert [*Stacks(Decoder(schema)).samples(batch)] == [Sample((), ("do_exit",), 5)]
 
 
 def test_the_number_is_the_first_of_the_value_that_is_shown() -> None:
