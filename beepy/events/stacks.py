@@ -15,6 +15,7 @@ from beepy.events.batch import Batch, Machine, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import VALUE, Field
+from beepy.events.gadget_fields import RAW, USER_STACK
 
 _SEPARATOR: Final = "; "  # of frames in a text
 _ADDRESS: Final = 8  # bytes
@@ -36,10 +37,9 @@ _ARRAYS: Final[Mapping[str, int]] = {
 _SIZES: Final = ("_sz", "_size")  # behind an array's name: how many bytes of it are set
 _NAMES: Final = ("comm", "task", "name")  # whose stack it is
 _KERNEL_TYPE: Final = "gadget_kernel_stack"
+_INTEGERS: Final = frozenset("iIqQ")
 _FLOATS: Final = frozenset("efd")
 _DECODER: Final = "kstack"
-_RAW: Final = "_raw"
-_USER_TYPE: Final = "gadget_user_stack"
 
 
 class _Stack(NamedTuple):
@@ -113,7 +113,7 @@ def lacks(decoder: Decoder) -> str:
 def _stacks_of(decoder: Decoder) -> tuple[_Stack, ...]:
     found = [stack for field in decoder.shown() if (stack := _stack(decoder, field))]
     # the addresses in a struct X_raw that is itself a field, X, are the same stack
-    structs = {(*path[:-1], path[-1] + _RAW) for path in [stack.field.path for stack in found]}
+    structs = {(*path[:-1], path[-1] + RAW) for path in [stack.field.path for stack in found]}
     kept = [stack for stack in found if stack.field.path[:-1] not in structs]
     # what a vocabulary has frames of may have an id or addresses beside them
     listed = {stack.kind for stack in kept if stack.frames is _listed}
@@ -127,10 +127,10 @@ def _stack(decoder: Decoder, field: Field) -> _Stack | None:
     is_text = not codec.number and codec.text is str and not codec.inner
     if _KERNEL_TYPE in field.typedefs:
         return _Stack(field, KERNEL, _listed) if is_text else None
-    if _USER_TYPE in field.owners:
+    if USER_STACK in field.owners:
         is_stack = is_text and (name == "addresses" or _is_struct(field))
         return _Stack(field, USER, _listed) if is_stack else None
-    if codec.number and codec.integer + codec.code in "iIqQ" and name in _IDS:
+    if codec.number and (codec.integer or codec.code) in _INTEGERS and name in _IDS:
         return _Stack(field, _IDS[name], _by_id(machine, _IDS[name]))
     if name in _ARRAYS and codec.inner and codec.inner[0][1].code == "Q":
         if codec.inner[0][1].value is not None:  # an enum, a pointer
@@ -151,7 +151,7 @@ def _is_label(schema: Schema, field: Field) -> bool:
 
 def _is_struct(field: Field) -> bool:
     """Return whether a field stands for the struct whose member it has been made of."""
-    return len(field.path) == field.owners.index(_USER_TYPE) + 1
+    return len(field.path) == field.owners.index(USER_STACK) + 1
 
 
 def _size_of(decoder: Decoder, array: Field) -> Field | None:

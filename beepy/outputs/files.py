@@ -35,7 +35,8 @@ class Files:
         self._destination = destination
         self._options = options
         self._rotation = rotation
-        self._files: dict[Schema, _File] = {}
+        self._files: list[_File] = []
+        self._of_map: dict[Schema, _File] = {}
 
     def open(self, decoders: Sequence[Decoder]) -> None:
         """Create the files. Raises OutputError."""
@@ -49,23 +50,21 @@ class Files:
             }
         for path, group in groups.items():
             file = _File(path, self._destination, self._options, self._rotation)
-            self._files.update({decoder.schema: file for decoder in group})
+            self._files.append(file)
+            self._of_map.update({decoder.schema: file for decoder in group})
             file.open(group)
 
     def write(self, batch: Batch) -> None:
         """Write a batch; files that are due for it end."""
-        self._files[batch.schema].write(batch)
-        for file in self._all():
+        self._of_map[batch.schema].write(batch)
+        for file in self._files:
             file.pass_time()
 
     def close(self) -> None:
         """Complete the files. Raises OutputError."""
         with ExitStack() as stack:
-            for file in self._all():
+            for file in self._files:
                 stack.callback(file.close)
-
-    def _all(self) -> "Iterator[_File]":
-        yield from dict.fromkeys(self._files.values())
 
 
 class _File:
@@ -87,7 +86,7 @@ class _File:
         self._writer: RowWriter | None = None
         self._sink: Sink | None = None
         self._rows = 0
-        self._begun = 0.0
+        self._begun = 0.0  # with its first row
         self._time_passed = 0.0
 
     def open(self, decoders: Sequence[Decoder]) -> None:
@@ -109,12 +108,14 @@ class _File:
         self._sink = sink
         self._writer.flush()  # a header
         self._rows = 0
-        self._begun = self._time_passed = time.monotonic()
+        self._time_passed = time.monotonic()
 
     def write(self, batch: Batch) -> None:
         for part in slices(batch, _STEP) if self._rotation.size else (batch,):
             assert self._sink
             self._sink.write(part)
+            if part.records and not self._rows:
+                self._begun = time.monotonic()
             self._rows += part.records
             if part.final and self._writer:  # of a snapshot: the next one may be an hour away
                 self._writer.flush()

@@ -158,16 +158,16 @@ def test_a_file_ends_after_a_time_if_it_has_rows(
     now += 120
     rows.write(batch())  # no rows yet
     rows.write(batch(1))
-    rows.write(batch(2))  # in the second file
-    now += 30
-    rows.write(batch(3))
-    now += 31
+    now += 60
+    rows.write(batch(2))
+    rows.write(batch(3))  # in the second file
+    now += 61
     rows.write(batch())  # time passes
     now += 1000
     rows.write(batch())
     rows.close()
     found = sorted(tmp_path.iterdir())
-    assert [pids(path) for path in found] == [[1], [2, 3], []]
+    assert [pids(path) for path in found] == [[1, 2], [3], []]
     assert [path.name for path in found] == ["x.0001.csv", "x.0002.csv", "x.0003.csv"]
 
 
