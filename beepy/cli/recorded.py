@@ -1,17 +1,16 @@
-"""What --record, --last and --until ask for."""
+"""What --record and --last ask for."""
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from beepy import __version__
 from beepy.cli.stdio import eprint
-from beepy.errors import UsageError, typed
-from beepy.session import UNTIL, Run
+from beepy.session import Run
 from beepy.text import safe
 
 if TYPE_CHECKING:
@@ -40,35 +39,6 @@ def recorder(path: str, last: int | None, running: Run, images: "Sequence[Loaded
     undo.enter_context(ticks(running.source, 1))  # it writes with the next batch
     running.add_resources(undo)
     return flight
-
-
-def check_end(expression: str) -> None:
-    """Raise UsageError for what is wrong with an expression whatever maps there are."""
-    from beepy.events import where  # noqa: PLC0415 - few runs have one
-
-    with _of_until():
-        where.check([expression])
-
-
-def end_with(expression: str, running: Run) -> None:
-    """End the run with the first row for which the expression is true. Raise UsageError."""
-    from beepy.events.ending import Ending  # noqa: PLC0415 - few runs have one
-
-    with _of_until():
-        ending = Ending(expression, running.decoders, running.stop)
-    running.add_stage(UNTIL, ending.apply)
-
-
-@contextmanager
-def _of_until() -> Iterator[None]:
-    """Have errors in an expression name the option that it is of."""
-    try:
-        yield
-    except UsageError as error:
-        renamed = UsageError(typed(error).replace("--where", "--until", 1))
-        for note in getattr(error, "__notes__", ()):
-            renamed.add_note(typed(note).replace("--where", "--until", 1))
-        raise renamed from None
 
 
 def _say(path: str, records: int) -> None:

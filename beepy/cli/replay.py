@@ -63,7 +63,6 @@ def replay(
         port=prom_port,
         metrics=not no_metrics,
         rotate=rotate,
-        until=until,
         top=shown.top(top, by, every, total, average, fields=bool(fields)),
     )
     session.replay(
@@ -72,6 +71,7 @@ def replay(
         options,
         arrangement=shown.arrangement(fields, sort, limit),
         limit=count,
+        until=until,
         speed=speed,
         hides_zeros=outputs.output(output_name).hides_zeros and not zero,
     )

@@ -286,6 +286,7 @@ def run(
         own_intervals=interval is None,
         timeout=seconds("--timeout", timeout) if timeout else None,
         limit=count,
+        until=until,
         hides_zeros=kind.hides_zeros and not zero,
         rewrite=not no_rewrite,
         cost=measure or settings.verbose,
@@ -306,7 +307,6 @@ def run(
         record=record,
         last=last,
         rotate=rotate,
-        until=until,
         cost=measure or max_overhead is not None,
     )
     try:

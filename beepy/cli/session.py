@@ -44,9 +44,8 @@ class ShowOptions(NamedTuple):
     --labels. The metrics page is served at
     ``host`` and ``port``; without a port at bee's, if an image has metrics. ``record`` is the file
     that records are written to, "" for none, ``last`` the bytes of them that are kept in memory
-    until then (None: all are written). ``rotate`` is as of --rotate, ``until`` the expression that
-    ends the run. ``cost``: the summary has what the run cost.
-    ``top``: the largest groups are shown in the place of events.
+    until then (None: all are written). ``rotate`` is as of --rotate. ``cost``: the summary has what
+    the run cost. ``top``: the largest groups are shown in the place of events.
     """
 
     output: str
@@ -60,7 +59,6 @@ class ShowOptions(NamedTuple):
     record: str = ""
     last: int | None = None
     rotate: str = ""
-    until: str = ""
     cost: bool = False
     top: "Wanted | None" = None
 
@@ -98,6 +96,7 @@ def replay(
     *,
     arrangement: "Arrangement | None",
     limit: int | None,
+    until: str,
     speed: float | None,
     hides_zeros: bool,
 ) -> None:
@@ -111,6 +110,7 @@ def replay(
             chosen,
             arrangement=arrangement,
             limit=limit,
+            until=until,
             speed=speed,
             hides_zeros=hides_zeros,
         )
@@ -127,10 +127,6 @@ def _check(options: ShowOptions) -> None:
         rotation(options.rotate)
     if options.last is not None and not options.record:
         raise UsageError("--last: expected --record FILE too")
-    if options.until:
-        from beepy.cli import recorded  # noqa: PLC0415 - few runs have it
-
-        recorded.check_end(options.until)
     if options.buckets or options.value_keys or options.labels:
         from beepy.outputs import metric_options  # noqa: PLC0415 - few runs have one
 
@@ -174,10 +170,6 @@ def _attach(
 ) -> float:
     """Open the outputs, attach, and report it on stderr; return the (monotonic) start time."""
     running, loaded, chosen = launched
-    if options.until:
-        from beepy.cli import recorded  # noqa: PLC0415 - few runs have it
-
-        recorded.end_with(options.until, running)
     row_options = _row_options(options, running)
     # errors of the outputs, such as a port in use, are raised before anything is attached
     url = _serve_metrics(chosen, options, running, row_options, loaded)

@@ -1,11 +1,13 @@
 """``--until``: the row that ends a run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
+from beepy.errors import UsageError, typed, worded
+from beepy.events import where
 from beepy.events.batch import Batch
 from beepy.events.batch_ops import take
 from beepy.events.decoder import Decoder
-from beepy.events.where import Where
 
 
 class Ending:
@@ -16,7 +18,8 @@ class Ending:
     """
 
     def __init__(self, source: str, decoders: Sequence[Decoder], stop: Callable[[], None]) -> None:
-        self._where = Where([source], decoders)
+        with _named():
+            self._where = where.Where([source], decoders)
         self._stop = stop
         self._has_ended = False
 
@@ -31,3 +34,21 @@ class Ending:
             self._stop()
             left = position + 1
         return take(batch, left) if batch.schema.is_stream else batch
+
+
+def check(source: str) -> None:
+    """Raise UsageError for what is wrong with an expression whatever maps there are."""
+    with _named():
+        where.check([source])
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Have errors in an expression name the option that it is of."""
+    try:
+        yield
+    except UsageError as error:
+        renamed = UsageError(worded(typed(error).replace("--where", "--until", 1)))
+        for note in getattr(error, "__notes__", ()):
+            renamed.add_note(typed(note).replace("--where", "--until", 1))
+        raise renamed from None

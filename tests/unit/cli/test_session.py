@@ -143,6 +143,7 @@ def test_no_timer_is_left_when_a_run_has_ended(tmp_path: Path) -> None:
             options,
             arrangement=None,
             limit=None,
+            until="",
             speed=None,
             hides_zeros=True,
         )
