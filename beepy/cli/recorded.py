@@ -26,17 +26,18 @@ def recorder(path: str, last: int | None, running: Run, images: "Sequence[Loaded
         from beepy.recording.recorder import Recorder  # noqa: PLC0415 - few runs record
 
         return Recorder(path, about)
-    from beepy.events.ticks import ticks  # noqa: PLC0415 - as above
     from beepy.recording.flight import FlightRecorder  # noqa: PLC0415 - as above
 
     flight = FlightRecorder(path, about, last, running.stats, _say)
+    tables = tuple([schema for schema in running.schemas if not schema.is_stream])
 
     def request(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's own
         flight.request()
+        running.source.demand(tables)  # a batch comes, though nothing happens
+        running.source.demand(())
 
     undo = ExitStack()
     undo.callback(partial(signal.signal, signal.SIGUSR1, signal.signal(signal.SIGUSR1, request)))
-    undo.enter_context(ticks(running.source, 1))  # it writes with the next batch
     running.add_resources(undo)
     return flight
 

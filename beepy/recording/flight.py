@@ -64,9 +64,10 @@ class FlightRecorder:
         self._clock = b""  # of the time before the oldest record
         self._clock_read = 0.0
         self._requested = False
+        self._unread: set[Schema] | None = None  # tables that a request waits for
 
     def request(self) -> None:
-        """Have the records written soon; a signal handler may call it."""
+        """Have the records written when each table has been read; a signal handler may call it."""
         self._requested = True
 
     def open(self, decoders: Sequence[Decoder]) -> None:
@@ -89,7 +90,13 @@ class FlightRecorder:
                 self._keep(_Kept(items.batch_item(number, part), part.records))
         if self._requested:
             self._requested = False
-            self._save_next()
+            self._unread = {schema for schema in self._numbers if not schema.is_stream}
+        if self._unread is not None:
+            if batch.final:
+                self._unread.discard(batch.schema)
+            if not self._unread:
+                self._unread = None
+                self._save_next()
 
     def close(self) -> None:
         """Write all to the file of the end. Raises OutputError."""

@@ -146,6 +146,22 @@ def test_a_flight_recorder_writes_when_it_is_asked(beepy: Beepy, tmp_path: Path)
     assert first.out.splitlines()
 
 
+def test_a_flight_recorder_of_tables_alone(
+    beepy: Beepy, object_of: ObjectOf, tmp_path: Path
+) -> None:
+    """Nothing would be read of them before the end, with this output."""
+    path = tmp_path / "x.rec"
+    arguments = ["run", object_of("tables"), "--record", str(path), "--last", "64K"]
+    with beepy.start(*arguments, "-o", "none", "--no-metrics") as running:
+        running.until(lambda: b"Ctrl-C ends" in running.err)
+        running.process.send_signal(signal.SIGUSR1)
+        running.until(lambda: b"x.0001.rec: " in running.err)
+        assert running.end().code == 0
+    done = beepy("replay", str(tmp_path / "x.0001.rec"), "-o", "json")
+    assert done.code == 0
+    assert '"map": "print_array"' in done.out
+
+
 def test_a_run_ends_with_a_row(beepy: Beepy, tmp_path: Path) -> None:
     path = tmp_path / "nothing-of-that-name"
     expression = f'ret == ENOENT and fname == "{path}"'

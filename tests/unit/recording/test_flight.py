@@ -94,6 +94,20 @@ def test_a_request_is_a_file_of_its_own(tmp_path: Path) -> None:
     assert pids(path) == [1, 2, 3, 4]
 
 
+def test_a_request_waits_for_each_table(tmp_path: Path) -> None:
+    path = tmp_path / "x.rec"
+    flight = Flight(path, 1 << 20)
+    flight.recorder.open([Decoder(schema) for schema in (EVENTS, TABLE, CPUS)])
+    first, _, table, cpus, again = batches()
+    flight.take([table])
+    flight.recorder.request()
+    flight.take([cpus._replace(final=False), first, cpus])
+    assert flight.said == []
+    flight.take([again, first])
+    assert flight.said == [(str(tmp_path / "x.0001.rec"), 2 + 3 + 2 + 3 + 1)]
+    flight.recorder.close()
+
+
 def test_what_is_in_a_file_is_not_overwritten(tmp_path: Path) -> None:
     flight = opened(tmp_path / "x.rec", 64 << 10)
     rng = random.Random(5)
