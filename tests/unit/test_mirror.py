@@ -21,6 +21,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "cli/command": "unit/cli/test_app.py",
     "cli/cost_options": "kernel/cost/test_meter.py",
     "cli/inspected": "registry/test_inspect.py",
+    "cli/metrics_page": "kernel/test_metrics.py",
     "cli/packaging": "unit/cli/test_package.py",
     "cli/panels": "unit/cli/test_app.py",
     "cli/recorded": "unit/cli/test_rows.py kernel/test_record.py",
