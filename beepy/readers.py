@@ -5,10 +5,20 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from beepy import hooks, map_types, maps
+from beepy.btf import types
+from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.collection.collection import Collection
 from beepy.collection.losses import Losses
 from beepy.events import schemas
-from beepy.events.batch import Machine, Reader, no_frames, no_name
+from beepy.events.batch import (
+    KERNEL_ARRAYS,
+    STACK_ARRAYS,
+    Machine,
+    Reader,
+    Schema,
+    no_frames,
+    no_name,
+)
 from beepy.host.machine import possible_cpus
 from beepy.log import Log
 from beepy.maps.counted import CountedReader, count_in
@@ -26,15 +36,16 @@ def of(collection: Collection, losses: Losses) -> Iterator[Reader]:
     """Yield a reader for each tracked map and each iterator."""
     machine = cache(lambda: _machine(collection))
     has_stacks = any(held.type == MapType.STACK_TRACE for held in collection.maps.values())
-    addresses = Machine(kernel_function=_kernel_function())
     for tracked in collection.spec.tracked:
         tracked_map = collection.maps[tracked.map]
         cpus = possible_cpus() if map_types.of(tracked_map.type).is_percpu else 0
         schema = schemas.of_tracked(collection.spec, tracked, cpus)._replace(
             kernel=collection.kernel_types
         )
-        names = machine() if schema.vocabulary or has_stacks else addresses
-        schema = schema._replace(machine=names)
+        if schema.vocabulary or has_stacks:
+            schema = schema._replace(machine=machine())
+        elif _holds_addresses(schema):
+            schema = schema._replace(machine=Machine(kernel_function=_kernel_function()))
         total = losses.of_map(tracked.map) if schema.is_stream else None
         if total is None and tracked.lost_in in collection.maps:
             total = count_in(collection.maps[tracked.lost_in])
@@ -60,6 +71,19 @@ def of(collection: Collection, losses: Losses) -> Iterator[Reader]:
                     kernel=collection.kernel_types, machine=machine()
                 )
             yield reader
+
+
+def _holds_addresses(schema: Schema) -> bool:
+    """Return whether records have a member with addresses of the kernel.
+
+    Others need no names, and with those the run would keep the privileges to read them.
+    """
+    for type_id in filter(None, (schema.record, schema.key, schema.value)):
+        _, held = skip_mods_and_typedefs(schema.btf, type_id)
+        members = held.members if isinstance(held, types.Struct | types.Union) else ()
+        if any(member.name in KERNEL_ARRAYS | STACK_ARRAYS for member in members):
+            return True
+    return False
 
 
 def _machine(collection: Collection) -> Machine:

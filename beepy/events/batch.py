@@ -1,7 +1,7 @@
 """Batches, which carry raw records from a map to a sink, and the schemas that describe them."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, TypeId
@@ -48,6 +48,10 @@ class Machine(NamedTuple):
 
 
 NO_MACHINE: Machine = Machine()
+
+KERNEL_ARRAYS: Final = frozenset(("kstack", "kern_stack", "kernel_stack"))
+STACK_ARRAYS: Final = frozenset(("stack", "stack_trace", "callchain"))
+"""Names of members that hold the addresses of a stack: the kernel's part, or the whole."""
 
 
 class Schema(NamedTuple):

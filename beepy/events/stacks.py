@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from beepy.events import meaning
-from beepy.events.batch import Batch, Machine, Schema
+from beepy.events.batch import KERNEL_ARRAYS, STACK_ARRAYS, Batch, Machine, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import VALUE, Field
@@ -30,9 +30,9 @@ _IDS: Final[Mapping[str, int]] = {
     **dict.fromkeys(("stack_id", "stackid"), EITHER),
 }
 _ARRAYS: Final[Mapping[str, int]] = {
-    **dict.fromkeys(("kstack", "kern_stack", "kernel_stack"), KERNEL),
+    **dict.fromkeys(KERNEL_ARRAYS, KERNEL),
     **dict.fromkeys(("ustack", "user_stack"), USER),
-    **dict.fromkeys(("stack", "stack_trace", "callchain"), EITHER),
+    **dict.fromkeys(STACK_ARRAYS, EITHER),
 }
 _SIZES: Final = ("_sz", "_size")  # behind an array's name: how many bytes of it are set
 _NAMES: Final = ("comm", "task", "name")  # whose stack it is
@@ -112,7 +112,7 @@ def lacks(decoder: Decoder) -> str:
 
 def _stacks_of(decoder: Decoder) -> tuple[_Stack, ...]:
     found = [stack for field in decoder.shown() if (stack := _stack(decoder, field))]
-    # the addresses in a struct X_raw that is itself a field, X, are the same stack
+    # the symbols in a struct X_raw that is itself a field, X, are the same stack
     structs = {(*path[:-1], path[-1] + RAW) for path in [stack.field.path for stack in found]}
     kept = [stack for stack in found if stack.field.path[:-1] not in structs]
     # what a vocabulary has frames of may have an id or addresses beside them
@@ -128,7 +128,7 @@ def _stack(decoder: Decoder, field: Field) -> _Stack | None:
     if _KERNEL_TYPE in field.typedefs:
         return _Stack(field, KERNEL, _listed) if is_text else None
     if USER_STACK in field.owners:
-        is_stack = is_text and (name == "addresses" or _is_struct(field))
+        is_stack = is_text and (name == "symbols" or _is_struct(field))
         return _Stack(field, USER, _listed) if is_stack else None
     if codec.number and (codec.integer or codec.code) in _INTEGERS and name in _IDS:
         return _Stack(field, _IDS[name], _by_id(machine, _IDS[name]))
