@@ -35,6 +35,7 @@ def replay(
     zero: shown.Zero = False,
     rows: shown.Rows = False,
     no_tty: shown.NoTty = False,
+    scrollback: shown.Scrollback = None,
     speed: Annotated[
         float | None,
         typer.Option(
@@ -50,7 +51,8 @@ def replay(
     from beepy.cli import session  # noqa: PLC0415 - --help needs none of it
 
     del settings
-    output_name = output or session.default_output(plain=no_tty)
+    is_bounded = bool(count or (top and not every))
+    output_name = output or shown.default_output(plain=no_tty, bounded=is_bounded)
     options = session.ShowOptions(
         output=output_name,
         buckets=tuple(buckets or ()),
@@ -61,6 +63,7 @@ def replay(
         port=prom_port,
         metrics=not no_metrics,
         top=shown.top(top, by, every, total, average, fields=bool(fields)),
+        scrollback=scrollback,
     )
     session.replay(
         file,

@@ -57,6 +57,7 @@ def run(
     zero: shown.Zero = False,
     rows: shown.Rows = False,
     no_tty: shown.NoTty = False,
+    scrollback: shown.Scrollback = None,
     interval: Annotated[
         str | None,
         typer.Option(
@@ -248,7 +249,8 @@ def run(
         raise UsageError(f"{signer_option}: expected --verify too")
     policy = verification.read_policy(keys or (), identity, issuer, trusted_root, policy_file)
     options = options._replace(policy=policy, verify=verify)
-    output_name = output or session.default_output(plain=no_tty)
+    is_bounded = bool(count or timeout or (top and not every))
+    output_name = output or shown.default_output(plain=no_tty, bounded=is_bounded)
     kind = outputs.output(output_name)
     interval_s = seconds("--interval", interval or "1s")
     request = RunRequest(
@@ -276,7 +278,7 @@ def run(
         limit=count,
         hides_zeros=kind.hides_zeros and not zero,
         rewrite=not no_rewrite,
-        cost=measure or settings.verbose,
+        cost=measure or settings.verbose or kind.is_screen,
         max_overhead=max_overhead.share if max_overhead else None,
         shed=bool(max_overhead and max_overhead.shed),
         trace=cost_options.printer(images) if trace else None,
@@ -293,6 +295,7 @@ def run(
         top=shown.top(top, by, every, total, average, fields=bool(fields)),
         record=record,
         cost=measure or max_overhead is not None,
+        scrollback=scrollback,
     )
     try:
         if parameters:

@@ -3,7 +3,7 @@
 import gc
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from types import FrameType
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from beepy.events.protocols import Sink  # only types
     from beepy.events.top import Wanted  # few runs ask for it
     from beepy.outputs.prometheus import Exporter  # not for every run
+    from beepy.tui.showing import Showing  # as above
 
 _log = Log(__name__)
 
@@ -44,7 +45,8 @@ class ShowOptions(NamedTuple):
     --labels. The metrics page is served at
     ``host`` and ``port``; without a port at bee's, if an image has metrics. ``record`` is the file
     that records are written to, "" for none. ``cost``: the summary has what the run cost.
-    ``top``: the largest groups are shown in the place of events.
+    ``top``: the largest groups are shown in the place of events. ``scrollback`` rows of each map
+    are kept by the screen. ``replayed`` is the file of a recording that is shown ("": a run).
     """
 
     output: str
@@ -58,12 +60,8 @@ class ShowOptions(NamedTuple):
     record: str = ""
     cost: bool = False
     top: "Wanted | None" = None
-
-
-def default_output(*, plain: bool) -> str:
-    """Return the output of a run without -o; ``plain`` (--no-tty) has no other effect yet."""
-    del plain
-    return "columns" if os.isatty(STDOUT) else "json"
+    scrollback: int | None = None
+    replayed: str = ""
 
 
 def run(request: RunRequest, options: ShowOptions) -> RunStats:
@@ -110,12 +108,16 @@ def replay(
             hides_zeros=hides_zeros,
         )
 
+    options = options._replace(replayed=path)
     _show(start, options, lambda _: [f"replay of {safe(path)}"], None)
 
 
 def _check(options: ShowOptions) -> None:
     """Raise UsageError for what is wrong whatever maps there are."""
-    outputs.output(options.output)
+    if outputs.output(options.output).is_screen:
+        from beepy.cli import screen  # noqa: PLC0415 - not for every run
+
+        screen.check()
     if options.buckets or options.value_keys or options.labels:
         from beepy.outputs import metric_options  # noqa: PLC0415 - few runs have one
 
@@ -136,10 +138,19 @@ def _show(
         launched = start()
         running = launched.run
         with running:
-            started = _attach(launched, options, lines, timeout)
+            row_options = _row_options(options, running)
+            showing = _showing(options, row_options, launched)
+            started = _attach(
+                launched, options, lines, timeout, row_options=row_options, showing=showing
+            )
             summary.push(partial(_print_summary, running.stats, started, options.cost))
-            for _ in running.batches():
-                pass
+            if showing:
+                from beepy.cli import screen  # noqa: PLC0415 - not for every run
+
+                screen.show(showing, launched, options.replayed)
+            else:
+                for _ in running.batches():
+                    pass
             if running.reader_gone:
                 redirect_to_null()
     return running.stats
@@ -156,20 +167,22 @@ def _attach(
     options: ShowOptions,
     lines: Callable[[Launched], Iterable[str]],
     timeout: float | None,
+    *,
+    row_options: outputs.RowOptions,
+    showing: "Showing | None",
 ) -> float:
     """Open the outputs, attach, and report it on stderr; return the (monotonic) start time."""
-    output = outputs.output(options.output)
     running, loaded, chosen = launched
-    row_options = _row_options(options, running)
     # errors of the outputs, such as a port in use, are raised before anything is attached
     url = _serve_metrics(chosen, options, running, row_options, loaded)
-    rows = output.make(STDOUT, row_options)
+    make = outputs.output(options.output).make
+    rows: Sink = showing.model if showing else make(STDOUT, row_options)
     if options.top:
         rows = _top(options.top, running, rows)
     started = time.monotonic()
     gc.freeze()  # all objects so far live as long as the run: the collector need not visit them
     gc.enable()
-    _stop_by_signals(running)
+    _stop_by_signals(running, showing)
     if timeout is not None:
         signals.end_stalled_write(timeout)
     running.attach()
@@ -180,7 +193,21 @@ def _attach(
     running.add_sink(rows)
     if options.record:
         running.add_observer(_recorder(options.record, launched.images))
+    if showing and showing.recording:
+        running.add_observer(showing.recording)
     return started
+
+
+def _showing(
+    options: ShowOptions, row_options: outputs.RowOptions, launched: Launched
+) -> "Showing | None":
+    """Return the screen of a run, None if it has another output."""
+    if not outputs.output(options.output).is_screen:
+        return None
+    from beepy.cli import screen  # noqa: PLC0415 - not for every run
+
+    about = None if options.replayed else _about(launched.images)
+    return screen.make(row_options, options.scrollback, about)
 
 
 def _top(wanted: "Wanted", running: Run, rows: "Sink") -> "Sink":
@@ -198,8 +225,13 @@ def _top(wanted: "Wanted", running: Run, rows: "Sink") -> "Sink":
 def _recorder(path: str, images: Sequence[Loaded]) -> "Sink":
     from beepy.recording.recorder import Recorder  # noqa: PLC0415 - few runs record
 
+    return Recorder(path, _about(images))
+
+
+def _about(images: Sequence[Loaded]) -> Mapping[str, object]:
+    """Return what a recording says of its run."""
     names = {image.name: image.image.digest if image.image else "" for image in images}
-    return Recorder(path, {"beepy": __version__, "images": names, "machine": os.uname().release})
+    return {"beepy": __version__, "images": names, "machine": os.uname().release}
 
 
 def _print_summary(
@@ -367,8 +399,8 @@ def _exporter(loaded: Sequence[Loaded]) -> "Exporter | None":
     return Exporter(configs, of_this_machine(), partial(program_states, collections))
 
 
-def _stop_by_signals(running: Run) -> None:
-    """Let the first signal stop the run, and a second one raise KeyboardInterrupt.
+def _stop_by_signals(running: Run, showing: "Showing | None") -> None:
+    """Let the first signal stop the run and its screen, a second one raise KeyboardInterrupt.
 
     Stopping a run that has ended does nothing.
     """
@@ -376,6 +408,9 @@ def _stop_by_signals(running: Run) -> None:
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's own
         signals.handle(signals.interrupt)
         running.stop()
-        signals.end_stalled_write()
+        if showing:
+            showing.leave()
+        else:
+            signals.end_stalled_write()
 
     signals.handle(stop)

@@ -1,12 +1,13 @@
 """The options that say what is shown, and how: those of ``run`` and of ``replay``."""
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from beepy import outputs
-from beepy.cli import panels
+from beepy.cli import panels, stdio, terminal
 from beepy.cli.option_values import one_of, seconds, whole_number
 from beepy.errors import UsageError
 
@@ -21,7 +22,7 @@ Output: TypeAlias = Annotated[
         "-o",
         metavar=f"[{'|'.join(outputs.TABLE)}]",
         parser=one_of("'--output' / '-o'", outputs.TABLE),
-        help="How rows are shown; columns on a terminal, else json.",
+        help="How rows are shown; tui on a terminal, else json.",
         show_default=False,
         rich_help_panel=panels.SHOW,
     ),
@@ -198,6 +199,17 @@ NoTty: TypeAlias = Annotated[
     bool,
     typer.Option("--no-tty", help="Plain output, even on a terminal.", rich_help_panel=panels.SHOW),
 ]
+Scrollback: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--scrollback",
+        metavar="N",
+        parser=whole_number("--scrollback", 1, 10_000_000),
+        help="Rows of each map that the screen keeps; default 10000.",
+        show_default=False,
+        rich_help_panel=panels.SHOW,
+    ),
+]
 Texts: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
@@ -207,6 +219,21 @@ Texts: TypeAlias = Annotated[
         rich_help_panel=panels.SHOW,
     ),
 ]
+
+
+def default_output(*, plain: bool, bounded: bool) -> str:
+    """Return the output of a run without -o; ``plain`` is --no-tty.
+
+    ``bounded``: the run ends by itself, and its rows are to stay on the terminal.
+    """
+    if not os.isatty(stdio.STDOUT):
+        return "json"
+    if plain or bounded or not terminal.can_show():
+        return "columns"
+    if not terminal.has_textual():
+        stdio.eprint(f"note: columns; for the screen: {terminal.INSTALL}")
+        return "columns"
+    return "tui"
 
 
 def arrangement(

@@ -36,12 +36,14 @@ class Output(NamedTuple):
 
     ``make`` returns a sink that writes to a file descriptor, which the caller owns.
     ``hides_zeros``: rows of tables with the value 0 are shown only with --zero. ``shows_rows``:
-    tables are read for it at each interval.
+    tables are read for it at each interval. ``is_screen``: the screen of ``tui`` shows it, which
+    owns the terminal, and ``make`` raises UsageError.
     """
 
     make: "Callable[[int, RowOptions], Sink]"
     hides_zeros: bool = False
     shows_rows: bool = True
+    is_screen: bool = False
 
 
 def _json(fd: int, options: RowOptions) -> "Sink":
@@ -72,6 +74,11 @@ def _wide(fd: int, options: RowOptions) -> "Sink":
     return _columns(fd, options, wide=True)
 
 
+def _screen(fd: int, options: RowOptions) -> "Sink":
+    del fd, options
+    raise UsageError("output 'tui': it is a screen of the command line, and no sink")
+
+
 def _none(fd: int, options: RowOptions) -> "Sink":
     from beepy.outputs.none import NullSink  # noqa: PLC0415 - as above
 
@@ -85,6 +92,7 @@ TABLE: Final[dict[str, Output]] = {
     "columns": Output(_columns, hides_zeros=True),
     "wide": Output(_wide, hides_zeros=True),
     "none": Output(_none, shows_rows=False),
+    "tui": Output(_screen, hides_zeros=True, is_screen=True),
 }
 
 

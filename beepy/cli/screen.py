@@ -1,0 +1,56 @@
+"""The screen of a run: ``-o tui``."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+
+from beepy import hooks, outputs
+from beepy.cli import terminal
+from beepy.cli.stdio import STDIN, STDOUT, eprint, write
+from beepy.errors import UsageError
+from beepy.launch import Launched, Loaded
+from beepy.text import safe
+from beepy.tui.about import About, ImageAbout
+from beepy.tui.recording import Recording
+from beepy.tui.showing import SCROLLBACK, Showing
+
+
+def check() -> None:
+    """Raise UsageError if the screen cannot be shown here."""
+    if not terminal.can_show():
+        is_terminal = os.isatty(STDIN) and os.isatty(STDOUT)
+        why = "TERM is dumb or not set" if is_terminal else "stdin and stdout are no terminal"
+        raise UsageError(f"output 'tui': {why}")
+    if not terminal.has_textual():
+        error = UsageError("output 'tui': textual is not installed")
+        error.add_note(terminal.INSTALL)
+        raise error
+
+
+def make(
+    row_options: outputs.RowOptions, scrollback: int | None, about: Mapping[str, object] | None
+) -> Showing:
+    """Return the screen of a run; ``about`` is what recordings say of it, None for a replay."""
+    recording = None if about is None else Recording(about)
+    return Showing(row_options, scrollback or SCROLLBACK, recording, stays=True)
+
+
+def show(showing: Showing, launched: Launched, replayed: str) -> None:
+    """Show the run until its user leaves; then print what was on the screen. Raise BeepyError."""
+    about = About(tuple(_images(launched.images)), safe(os.path.basename(replayed)))  # noqa: PTH119 - a path as typed
+    try:
+        showing.show(launched.run, about)
+    finally:
+        for message in showing.messages:
+            eprint(message)
+        write("".join([f"{line}\n" for line in showing.lines]))
+
+
+def _images(loaded: Sequence[Loaded]) -> Iterator[ImageAbout]:
+    for item in loaded:
+        targets = [
+            safe(hooks.describe_target(program.section, collection.target(program.name)))
+            for collection in item.collections
+            for program in collection.programs.values()
+            if program.name in collection.link_of
+        ]
+        yield ImageAbout(safe(item.name), len(targets), tuple(targets))

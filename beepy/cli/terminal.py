@@ -1,0 +1,21 @@
+"""Whether the screen can be shown here."""
+
+import os
+from typing import Final
+
+from beepy.cli.stdio import STDIN, STDOUT
+
+INSTALL: Final = "python3 -m pip install 'beepy-ebpf[tui]'"
+
+
+def can_show() -> bool:
+    """Return whether stdin and stdout are a terminal that can be drawn on."""
+    is_terminal = os.isatty(STDIN) and os.isatty(STDOUT)
+    return is_terminal and os.environ.get("TERM", "") not in {"", "dumb"}
+
+
+def has_textual() -> bool:
+    """Return whether textual is installed, without importing it."""
+    from importlib.util import find_spec  # noqa: PLC0415 - only on a terminal
+
+    return find_spec("textual") is not None

@@ -1,0 +1,86 @@
+"""All of one row: nested, with what values mean, and the raw bytes."""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from rich.segment import Segment
+
+from beepy.events.batch import Batch
+from beepy.events.decoder import Decoder
+from beepy.events.fields import Field
+from beepy.outputs.columns.cells import cells
+from beepy.outputs.jsonl import encode, timestamp
+from beepy.text import safe
+from beepy.tui import styles
+from beepy.tui.line import Segments
+
+_MAX_RAW: Final = 1024  # bytes
+_PER_LINE: Final = 16
+_MAX_NAME: Final = 32  # columns
+_MAX_TEXT: Final = 400  # characters of a line
+
+
+class Detail(NamedTuple):
+    """A line: what it shows, and the field that it is about."""
+
+    segments: Segments
+    field: Field | None = None
+
+
+def details(decoder: Decoder, row: Batch) -> list[Detail]:
+    """Return the lines about a row."""
+    lines = [Detail(_pair("map", safe(decoder.schema.map), "", 5))]
+    lines.append(Detail(_pair("read", timestamp(row.time_ns), "", 5)))
+    lines.append(Detail([]))
+    lines += _fields(decoder, row)
+    for title, raw in _raw(row):
+        lines.append(Detail([]))
+        lines.append(Detail([Segment(f"{title}, {len(raw)} bytes", styles.DIM)]))
+        lines += [Detail([Segment(line, styles.DIM)]) for line in _dump(raw[:_MAX_RAW])]
+    return lines
+
+
+def _fields(decoder: Decoder, row: Batch) -> Iterator[Detail]:
+    fields = decoder.fields
+    shown, exact = cells(fields, decoder.schema.clock), cells(fields, exact=True)
+    names = [2 * (len(field.path) - 1) + len(safe(field.path[-1])) for field in fields]
+    name_width = min(max(names, default=0), _MAX_NAME)
+    columns = decoder.values(row, fields)
+    path: tuple[str, ...] = ()
+    for field, (value,) in zip(fields, columns, strict=True):
+        for depth, name in enumerate(field.path[:-1]):
+            if path[: depth + 1] != field.path[: depth + 1]:
+                yield Detail([Segment("  " * depth + safe(name), styles.NAME)])
+        path = field.path[:-1]
+        indent = "  " * (len(field.path) - 1)
+        text = "(not in the record)" if value is None else shown[field].text(value)
+        other = "" if value is None else exact[field].text(value)
+        if other == text:
+            as_json = encode(value)
+            other = as_json if as_json.strip('"') != text else ""
+        yield Detail(_pair(indent + safe(field.path[-1]), text, other, name_width), field)
+
+
+def _pair(name: str, text: str, other: str, name_width: int) -> Segments:
+    segments = [
+        Segment(f"{name:<{name_width}}  ", styles.NAME),
+        Segment(text[:_MAX_TEXT]),
+    ]
+    return [*segments, Segment(f"   {other[:_MAX_TEXT]}", styles.DIM)] if other else segments
+
+
+def _raw(row: Batch) -> Iterator[tuple[str, bytes]]:
+    """Yield the bytes of a record, or of a key and a value."""
+    if row.schema.is_stream:
+        (raw, _, skip), *_ = row.parts
+        yield "record", raw[skip : skip + row.length]
+        return
+    for title, part in zip(("key", "value"), row.parts, strict=False):
+        yield title, part.raw[: part.stride]
+
+
+def _dump(raw: bytes) -> Iterator[str]:
+    for at in range(0, len(raw), _PER_LINE):
+        piece = raw[at : at + _PER_LINE]
+        text = "".join([chr(byte) if 0x20 <= byte < 0x7F else "." for byte in piece])
+        yield f"{at:04x}  {piece.hex(' '):<{3 * _PER_LINE - 1}}  {text}"

@@ -1,0 +1,119 @@
+"""Show a run on the terminal from its first row to its end."""
+
+import gc
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from beepy import threads
+from beepy.errors import OutputError
+from beepy.log import Log
+from beepy.outputs import RowOptions
+from beepy.session import Run
+from beepy.tui.about import About
+from beepy.tui.model import Model
+from beepy.tui.recording import Recording
+
+if TYPE_CHECKING:
+    from beepy.tui.app import ScreenApp  # imports textual
+    from beepy.tui.driver import TerminalFile  # as above
+
+_log = Log(__name__)
+
+SCROLLBACK: Final = 10_000  # rows that are kept of each map
+
+
+class Showing:
+    """The screen of one run; ``model`` is the sink to add to it, ``recording`` the observer.
+
+    ``stays``: at the end of the run, the screen stays until the user leaves.
+    """
+
+    def __init__(
+        self, options: RowOptions, scrollback: int, recording: Recording | None, *, stays: bool
+    ) -> None:
+        self.model = Model(options, scrollback)
+        self.recording = recording
+        self._stays = stays
+        self._app: ScreenApp | None = None
+        self._file: TerminalFile | None = None
+        self._is_leaving = False
+        self._error: BaseException | None = None  # of the run
+        self._ended = threading.Event()
+        self.messages: Sequence[str] = ()  # written to stderr while the screen was there
+        self.lines: Sequence[str] = ()  # on the screen at its end
+
+    def leave(self) -> None:
+        """End the screen; for signal handlers."""
+        self._is_leaving = True
+        if self._file:
+            self._file.leave()
+        if self._app:
+            self._app.leave()
+
+    def show(self, running: Run, about: About) -> None:
+        """Iterate over the run, and show it.
+
+        The rings are read while textual is imported. Raise what the run raises, and OutputError if
+        the screen fails.
+        """
+        worker = threads.start(lambda: self._iterate(running), "run")
+        failure: Exception | None = None
+        try:
+            app = self._make_app(running, about)
+            if not (self._is_leaving or self._error):
+                app.run()
+                failure = app.failure
+                self.lines, self.messages = app.last_lines, app.messages
+        finally:
+            running.stop()
+            self._app = None
+            worker.join()
+            if self._file:
+                self._file.close()
+        if self._error:
+            raise self._error
+        if failure:
+            raise _as_error(failure) from failure
+
+    def _iterate(self, running: Run) -> None:
+        """Take the rows; the function of the run's thread."""
+        try:
+            for _ in running.batches():
+                pass
+        except BaseException as error:  # noqa: BLE001 - raised in the main thread
+            self._error = error
+        self._ended.set()
+        if self._app:
+            self._app.ended()
+            if self._error or not self._stays:
+                self._app.leave()
+
+    def _make_app(self, running: Run, about: About) -> "ScreenApp":
+        gc.disable()  # imports make many objects, and no garbage
+        from beepy.tui.app import ScreenApp  # noqa: PLC0415 - the programs are attached before
+        from beepy.tui.driver import TerminalDriver, TerminalFile  # noqa: PLC0415 - as above
+
+        gc.freeze()
+        gc.enable()
+        self._file = TerminalDriver.file = TerminalFile()
+        if self._is_leaving:
+            self._file.leave()
+        self._app = ScreenApp(self.model, about, running.stats, self.recording)
+        if self._ended.is_set():
+            self._app.ended()
+        return self._app
+
+
+def _as_error(failure: Exception) -> OutputError:
+    """Return the error that is reported when the screen could not go on."""
+    if isinstance(failure, OutputError):
+        return failure
+    at = failure.__traceback__
+    while at and at.tb_next:
+        at = at.tb_next
+    place = f" ({at.tb_frame.f_code.co_filename}:{at.tb_lineno})" if at else ""
+    _log.debug("screen: %s", failure, exc_info=True)
+    error = OutputError(f"screen: {type(failure).__name__}: {failure}{place}")
+    error.add_note("-o columns shows the same without a screen")
+    return error
