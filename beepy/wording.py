@@ -85,6 +85,7 @@ COMMAND_LINE_ALONE: Final = frozenset(
         *("--dry-run", "--input", "--name", "--password-stdin"),
         "--KEY",
         *("--labels", "--top", "--by", "--every", "--sum", "--avg"),
+        "--scrollback",
         "--sort",  # of other programs in messages, too
     }
 )

@@ -110,7 +110,7 @@ class ScreenApp(App[None]):
         self._show_current()
         self.set_interval(PERIOD, self._tick)
         if self._is_leaving:  # it came before there was a loop
-            self.exit()
+            self.action_leave()
 
     def on_print(self, event: events.Print) -> None:
         """Keep what is written to stderr, and show it on the last line for a while."""
@@ -130,7 +130,7 @@ class ScreenApp(App[None]):
         """End, from any thread or signal handler."""
         self._is_leaving = True
         if self.loop:
-            self.loop.call_soon_threadsafe(self.exit)
+            self.loop.call_soon_threadsafe(self.action_leave)
 
     def ended(self) -> None:
         """Say that no more rows come, from the run's thread; the screen stays."""
@@ -140,7 +140,7 @@ class ScreenApp(App[None]):
         """End: the terminal cannot be read any more."""
         del renderables
         self.failure = self.failure or OutputError("terminal: it cannot be read any more")
-        self.exit()
+        self.action_leave()
 
     def _handle_exception(self, error: Exception) -> None:
         """End with an error, which the caller reports, instead of drawing a traceback."""
@@ -365,7 +365,8 @@ class ScreenApp(App[None]):
             self._ask(SEARCH, table.search.text)
 
     def action_leave(self) -> None:
-        """End the run."""
+        """End, and keep what is on the screen for the terminal after it."""
+        self.last_lines = self._plain_lines()
         self.exit()
 
     # the prompt
@@ -442,10 +443,6 @@ class ScreenApp(App[None]):
             return False
         self.prompt.refuse("")
         return True
-
-    def on_unmount(self) -> None:
-        """Keep what the screen shows, for the terminal after the end."""
-        self.last_lines = self._plain_lines()
 
     def _plain_lines(self) -> Sequence[str]:
         lines: list[str] = []

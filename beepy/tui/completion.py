@@ -36,6 +36,7 @@ def candidates(text: str, rows: Rows) -> Candidates:
     typed, before = word[1], text[: word.start()]
     fields = {field.name: field for field in rows.decoder.fields}
     value = _BEFORE_VALUE.search(before)
+    texts: Sequence[str]
     if value and value[1] in fields:
         texts = values(rows, fields[value[1]])
     elif _BEFORE_FIELD.search(before):

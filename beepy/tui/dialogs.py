@@ -26,7 +26,7 @@ class Dialog(ModalScreen[str]):
 
     DEFAULT_CSS: ClassVar[str] = """
     Dialog { align: center middle; }
-    Dialog > Vertical { width: 90%; max-width: 110; height: 85%; border: round ansi_cyan; }
+    Dialog > Vertical { max-width: 100; max-height: 90%; border: round ansi_cyan; }
     """
 
     BINDINGS: ClassVar = [("escape,q", "leave")]
@@ -140,7 +140,7 @@ class ColumnsDialog(Dialog):
     """The columns of a table: which are shown, and in which order."""
 
     BINDINGS: ClassVar = [
-        ("space", "toggle"),
+        ("space", "toggle_column"),
         ("less_than_sign,left", "shift(-1)"),
         ("greater_than_sign,right", "shift(1)"),
         ("a", "all"),
@@ -171,7 +171,7 @@ class ColumnsDialog(Dialog):
             grid.show(position)
         self._changed()
 
-    def action_toggle(self) -> None:
+    def action_toggle_column(self) -> None:
         """Show or hide the column under the cursor."""
         self.listing.action_choose()
 

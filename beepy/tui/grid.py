@@ -43,6 +43,10 @@ class Grid:
         self.columns: list[Column] = []
         self.left_out: tuple[str, ...] = ()
 
+    def first_column(self) -> int:
+        """Return the column that is chosen at the beginning: a name rather than a time."""
+        return next((at for at, name in enumerate(self.names) if name == "comm"), self.order[-1])
+
     def is_shown(self, position: int) -> bool:
         """Return whether a column is on the screen."""
         return any(column.position == position for column in self.columns)

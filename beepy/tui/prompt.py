@@ -136,9 +136,9 @@ class Prompt(Vertical):
         if self.error:
             place = _PLACE.match(self.error)
             column, why = (int(place[1]) - 1, place[2]) if place else (0, self.error)
-            caret = " " * min(indent + column, max(columns - 30, 0))
-            if self._candidates.texts and column >= len(self.text.rstrip()):
+            if self._candidates.texts and column >= self._candidates.start:
                 return self._candidate_segments(indent)
+            caret = " " * min(indent + column, max(columns - 30, 0))
             return [Segment(f"{caret}^ {safe(why)}", styles.FAILED)]
         if self._candidates.texts:
             return self._candidate_segments(indent)

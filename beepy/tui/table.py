@@ -47,7 +47,7 @@ class Table(Widget, can_focus=True):
         self.grid = Grid(model.decoder, has_time=not model.is_table)
         self.rows = Rows(model.decoder)
         self.cursor = 0  # the position of a row
-        self.column = self.grid.order[0]  # the position of a column
+        self.column = self.grid.first_column()  # the position of a column
         self.paused = False
         self.sort: Order | None = None
         self.sorted_by: int | None = None
@@ -82,7 +82,7 @@ class Table(Widget, can_focus=True):
 
     def reload(self) -> None:
         """Take the rows as they are now."""
-        self._version = self.model.version
+        self._version, self._frozen_total = self.model.version, self.model.total
         rows = self.model.rows()
         self.rows = rows.ordered(self.sort) if self.sort else rows
         if self.follows:
@@ -97,8 +97,6 @@ class Table(Widget, can_focus=True):
 
     def pause(self, *, paused: bool) -> None:
         """Freeze the rows, or go on."""
-        if paused and not self.paused:
-            self._frozen_total = self.model.total
         self.paused = paused
         if not paused:
             self.reload()
