@@ -46,7 +46,12 @@ class ScreenApp(App[None]):
 
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar = [
-        *[Binding(row.keys, row.action, show=False) for row in keys.TABLE if row.keys],
+        *[
+            # Tab and Ctrl-P are textual's otherwise
+            Binding(row.keys, row.action, show=False, priority=row.action.startswith("table"))
+            for row in keys.TABLE
+            if row.keys
+        ],
         Binding("ctrl+c", "leave", show=False, priority=True),
     ]
     CSS: ClassVar[str] = "Screen { layout: vertical; }"
@@ -169,7 +174,7 @@ class ScreenApp(App[None]):
         if self._recording and self._recording.error:
             self.tell(self._recording.error)
             self._recording.error = ""
-            self._header.recording = ""
+            self._show_recording("")
         if self._ticks % _TOP_TICKS == 0 and isinstance(self.screen, TopDialog):
             self.screen.tick()
 
@@ -217,7 +222,8 @@ class ScreenApp(App[None]):
         segments = []
         for row in keys.TABLE:
             if row.brief:
-                segments += [Segment(row.shown, styles.KEY), Segment(f" {row.brief}  ", styles.DIM)]
+                first = row.shown.partition(" ")[0]
+                segments += [Segment(first, styles.KEY), Segment(f" {row.brief}  ", styles.DIM)]
         return segments
 
     # keys
@@ -343,7 +349,7 @@ class ScreenApp(App[None]):
             self.tell("record: this is a recording")
         elif recording.is_on:
             self._attempt(recording.stop)
-            self._header.recording = ""
+            self._show_recording("")
             self.tell(f"{recording.rows:,} rows recorded: beepy replay {safe(recording.path)}")
         elif widget := self.current:
             self._ask(RECORD, f"{_file_name(widget)}.rec")
@@ -420,8 +426,12 @@ class ScreenApp(App[None]):
     def _record(self, path: str) -> None:
         assert self._recording, "asked for only then"
         self._recording.start(path)
-        self._header.recording = path
+        self._show_recording(path)
         self.tell(f"recording to {safe(path)}: r stops")
+
+    def _show_recording(self, path: str) -> None:
+        self._header.recording = path
+        self.query_one("#header").refresh()
 
     def _filter_by(self, expression: str | None) -> None:
         """Filter by an expression too, that was chosen in a dialog."""

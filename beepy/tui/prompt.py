@@ -57,6 +57,7 @@ class Prompt(Vertical):
         super().__init__()
         self.kind = ""
         self.error = ""
+        self._is_asked = False  # Enter was pressed since the last change
         self._table: Table | None = None
         self._candidates = Candidates(0, ())
         self._label = Line(self._label_segments, id="label")
@@ -98,6 +99,7 @@ class Prompt(Vertical):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Suggest how it goes on."""
         event.stop()
+        self._is_asked = False
         self._suggest()
         if self.kind:
             self.post_message(self.Changed())
@@ -105,6 +107,7 @@ class Prompt(Vertical):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Take what is typed."""
         event.stop()
+        self._is_asked = True
         self.post_message(self.Ended(accepted=True))
 
     def action_cancel(self) -> None:
@@ -133,11 +136,10 @@ class Prompt(Vertical):
 
     def _below_segments(self, columns: int) -> Segments:
         indent = len(self.kind) + 2
-        if self.error:
+        # while it is typed, what may come next says more than what is missing
+        if self.error and (self._is_asked or not self._candidates.texts):
             place = _PLACE.match(self.error)
             column, why = (int(place[1]) - 1, place[2]) if place else (0, self.error)
-            if self._candidates.texts and column >= self._candidates.start:
-                return self._candidate_segments(indent)
             caret = " " * min(indent + column, max(columns - 30, 0))
             return [Segment(f"{caret}^ {safe(why)}", styles.FAILED)]
         if self._candidates.texts:

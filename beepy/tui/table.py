@@ -243,8 +243,8 @@ class Table(Widget, can_focus=True):
                 style = styles.CURSOR_CELL if column.position == self.column else base
             elif column.position == TIME:
                 style = styles.DIM
-            elif self.grid.fields[column.position] in changed:
-                style = styles.CHANGED
+            if self.grid.fields[column.position] in changed:
+                style += styles.CHANGED
             segments += self.search.segments(cell, style)
             segments.append(Segment(" ", base))
         return segments

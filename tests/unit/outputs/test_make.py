@@ -25,7 +25,8 @@ def test_an_unknown_name_is_an_error() -> None:
         if not row.is_screen:
             outputs.make(name)
     with pytest.raises(
-        UsageError, match=r"output 'xml\\x1b': unknown: expected json, csv, columns, wide, none, tui"
+        UsageError,
+        match=r"output 'xml\\x1b': unknown: expected json, csv, columns, wide, none, tui",
     ):
         outputs.make("xml\x1b")
 
