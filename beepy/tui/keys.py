@@ -43,7 +43,7 @@ TABLE: Final = (
     Key("x", "hide", "x", "hide the column"),
     Key("less_than_sign", "shift(-1)", "< >", "move the column"),
     Key("greater_than_sign", "shift(1)", "", ""),
-    Key("c", "columns", "c", "choose the columns", "columns"),
+    Key("c", "columns", "c", "choose the columns"),
     Key("z", "zoom", "z", "this map alone, and all again"),
     Key("", "", "", "Keep"),
     Key("y", "copy_row", "y", "copy the row as JSON (OSC 52)"),

@@ -83,7 +83,7 @@ class Prompt(Vertical):
         self._input.value = text
         self._input.cursor_position = len(text)
         self.display = True
-        self._input.focus()
+        self.screen.set_focus(self._input)  # at once: the next key may be there already
         self._suggest()
 
     def close(self) -> None:

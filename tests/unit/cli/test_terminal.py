@@ -1,0 +1,60 @@
+"""Which output a run has without -o."""
+
+import os
+import sys
+
+import pytest
+
+from beepy.cli import screen, shown, terminal
+from beepy.errors import UsageError
+
+
+@pytest.fixture
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "isatty", lambda fd: fd in (0, 1))
+    monkeypatch.setenv("TERM", "xterm")
+
+
+@pytest.mark.usefixtures("on_a_terminal")
+def test_a_terminal_has_the_screen() -> None:
+    assert shown.default_output(plain=False, bounded=False) == "tui"
+    assert shown.default_output(plain=True, bounded=False) == "columns"
+    assert shown.default_output(plain=False, bounded=True) == "columns"
+    screen.check()
+
+
+@pytest.mark.usefixtures("on_a_terminal")
+@pytest.mark.parametrize("term", ["", "dumb"])
+def test_a_dumb_one_has_columns(monkeypatch: pytest.MonkeyPatch, term: str) -> None:
+    monkeypatch.setenv("TERM", term)
+    assert shown.default_output(plain=False, bounded=False) == "columns"
+    with pytest.raises(UsageError, match="output 'tui': TERM is dumb or not set"):
+        screen.check()
+
+
+def test_pipes_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(os, "isatty", lambda fd: fd == 1)
+    assert shown.default_output(plain=False, bounded=False) == "columns"
+    with pytest.raises(UsageError, match="output 'tui': stdin and stdout are no terminal"):
+        screen.check()
+    monkeypatch.setattr(os, "isatty", lambda fd: fd == 0)
+    assert shown.default_output(plain=False, bounded=False) == "json"
+
+
+@pytest.mark.usefixtures("on_a_terminal")
+def test_without_textual_a_line_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(terminal, "has_textual", lambda: False)
+    assert shown.default_output(plain=False, bounded=False) == "columns"
+    assert capsys.readouterr().err == f"note: columns; for the screen: {terminal.INSTALL}\n"
+    with pytest.raises(UsageError, match="textual is not installed") as raised:
+        screen.check()
+    assert raised.value.__notes__ == [terminal.INSTALL]
+
+
+def test_textual_is_looked_for_without_importing_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "textual", raising=False)
+    assert terminal.has_textual()
+    assert "textual" not in sys.modules
