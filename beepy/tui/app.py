@@ -113,6 +113,8 @@ class ScreenApp(App[None]):
         self.loop = asyncio.get_running_loop()
         self.begin_capture_print(self, stdout=True, stderr=True)
         self._show_current()
+        for widget in self._visible():
+            widget.tick()  # the first frame has the rows that came meanwhile
         self.set_interval(PERIOD, self._tick)
         if self._is_leaving:  # it came before there was a loop
             self.action_leave()
