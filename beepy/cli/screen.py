@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from beepy import hooks, outputs
 from beepy.cli import terminal
 from beepy.cli.stdio import STDIN, STDOUT, eprint, write
-from beepy.errors import UsageError
+from beepy.errors import OutputError, UsageError
 from beepy.launch import Launched, Loaded
 from beepy.text import safe
 from beepy.tui.about import About, ImageAbout
@@ -42,7 +43,8 @@ def show(showing: Showing, launched: Launched, replayed: str) -> None:
     finally:
         for message in showing.messages:
             eprint(message)
-        write("".join([f"{line}\n" for line in showing.lines]))
+        with suppress(OutputError):  # they were seen: a terminal that is gone is no failure
+            write("".join([f"{line}\n" for line in showing.lines]))
 
 
 def _images(loaded: Sequence[Loaded]) -> Iterator[ImageAbout]:

@@ -64,7 +64,9 @@ class Showing:
             if not (self._is_leaving or self._error):
                 app.run()
                 failure = app.failure
-                self.lines, self.messages = app.last_lines, app.messages
+                self.messages = app.messages
+                if not self._file or not self._file.is_gone:
+                    self.lines = app.last_lines
         finally:
             running.stop()
             self._app = None
