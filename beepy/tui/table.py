@@ -27,6 +27,7 @@ from beepy.width import truncate, width
 
 _HEAD: Final = 2  # lines above the rows
 _WHEEL: Final = 3  # rows
+_RATE: Final = 11  # columns of a counter's rate
 
 
 class Table(Widget, can_focus=True):
@@ -210,8 +211,9 @@ class Table(Widget, can_focus=True):
             top = min(max(self._top, self.cursor - height + 1), self.cursor, last_top)
             self._top = max(top, 0)
             window = list(self.rows.window(self._top, height))
-            self._lines = self.grid.texts(window, max(self.size.width - 1, 1))
             self._marks.look(window)
+            taken = 1 + (_RATE + 1 if self._marks.counter else 0)
+            self._lines = self.grid.texts(window, max(self.size.width - taken, 1))
         return self._lines
 
     def render_line(self, y: int) -> Strip:
@@ -247,6 +249,8 @@ class Table(Widget, can_focus=True):
                 style += styles.CHANGED
             segments += self.search.segments(cell, style)
             segments.append(Segment(" ", base))
+        if index < len(self._marks.rates):
+            segments.append(Segment(f"{self._marks.rates[index]:>{_RATE}}", base + styles.DIM))
         return segments
 
     def _heading_strip(self, columns: int) -> Strip:
@@ -255,6 +259,8 @@ class Table(Widget, can_focus=True):
             is_chosen = column.position == self.column and self.has_focus
             segments.append(Segment(name, styles.CHOSEN if is_chosen else styles.HEADING))
             segments.append(Segment(self._sort_mark(column.position), styles.HEADING))
+        if self._marks.counter:
+            segments.append(Segment(f"{'a second':>{_RATE}}", styles.HEADING))
         return Strip(segments).adjust_cell_length(columns, styles.HEADING)
 
     def _sort_mark(self, position: int) -> str:
