@@ -17,7 +17,7 @@ from beepy.text import safe
 from beepy.tui import keys, styles
 from beepy.tui.about import About
 from beepy.tui.copies import json_of, write
-from beepy.tui.dialogs import ColumnsDialog, KeysDialog, RowDialog, TopDialog
+from beepy.tui.dialogs import ColumnsDialog, KeysDialog, RowDialog, StacksDialog, TopDialog
 from beepy.tui.driver import TerminalDriver
 from beepy.tui.header import Header, Rates
 from beepy.tui.line import Line, Segments
@@ -25,6 +25,7 @@ from beepy.tui.model import MapModel, Model
 from beepy.tui.panel import PanelView
 from beepy.tui.prompt import FILTER, RECORD, SEARCH, WRITE, Prompt
 from beepy.tui.recording import Recording
+from beepy.tui.stacks import is_stack
 from beepy.tui.table import Table
 
 PERIOD: Final = 0.2  # seconds between two repaints
@@ -177,7 +178,7 @@ class ScreenApp(App[None]):
             self.tell(self._recording.error)
             self._recording.error = ""
             self._show_recording("")
-        if self._ticks % _TOP_TICKS == 0 and isinstance(self.screen, TopDialog):
+        if self._ticks % _TOP_TICKS == 0 and isinstance(self.screen, TopDialog | StacksDialog):
             self.screen.tick()
 
     def _visible(self) -> list[MapWidget]:
@@ -280,7 +281,8 @@ class ScreenApp(App[None]):
         table = self.table
         field = table.grid.fields[table.column] if table else None
         if table and field:
-            self.push_screen(TopDialog(table, field), self._filter_by)
+            dialog = StacksDialog if is_stack(field) else TopDialog
+            self.push_screen(dialog(table, field), self._filter_by)
         elif table:
             self.tell("top: choose a column with ← and →")
 

@@ -13,6 +13,7 @@ from beepy.outputs.jsonl import encode, timestamp
 from beepy.text import safe
 from beepy.tui import styles
 from beepy.tui.line import Segments
+from beepy.tui.stacks import frames, is_stack
 
 _MAX_RAW: Final = 1024  # bytes
 _PER_LINE: Final = 16
@@ -53,6 +54,11 @@ def _fields(decoder: Decoder, row: Batch) -> Iterator[Detail]:
                 yield Detail([Segment("  " * depth + safe(name), styles.NAME)])
         path = field.path[:-1]
         indent = "  " * (len(field.path) - 1)
+        if is_stack(field) and value:
+            yield Detail([Segment(indent + safe(field.path[-1]), styles.NAME)], field)
+            for frame in frames(str(value)):
+                yield Detail([Segment(f"{indent}    {safe(frame)[:_MAX_TEXT]}")])
+            continue
         text = "(not in the record)" if value is None else shown[field].text(value)
         other = "" if value is None else exact[field].text(value)
         if other == text:

@@ -11,10 +11,12 @@ from textual.screen import ModalScreen
 
 from beepy.events.fields import Field
 from beepy.outputs.columns.cells import cells
+from beepy.text import safe
 from beepy.tui import keys, styles
 from beepy.tui.completion import equals
 from beepy.tui.details import details
 from beepy.tui.line import Line, Listing, Segments
+from beepy.tui.stacks import Node, Tree
 from beepy.tui.table import Table
 
 _BARS: Final = 20
@@ -134,6 +136,56 @@ class TopDialog(Dialog):
         """Filter by the value."""
         decoder = self._table.model.decoder
         self.dismiss(equals(decoder, self._field, self._values[event.index]))
+
+
+class StacksDialog(Dialog):
+    """The stacks of the rows that are kept, as a tree that Enter unfolds."""
+
+    BINDINGS: ClassVar = [("space,left,right", "listing_choose")]
+
+    def __init__(self, table: Table, field: Field) -> None:
+        super().__init__(f"stacks of {safe(field.name)}", "Enter opens and folds   Esc closes")
+        self._table = table
+        self._field = field
+        self._tree = Tree()
+        self._frames: list[Node] = []
+
+    def lines(self) -> Sequence[Segments]:
+        """Return a line for each frame that is not folded away."""
+        self._tree.count(Counter(self._table.rows.values(self._field)))
+        return self._lines()
+
+    def _lines(self) -> Sequence[Segments]:
+        total = self._tree.root.count or 1
+        self._frames = list(self._tree.visible())
+        return [
+            [
+                Segment(f"{node.count:>9,}", styles.BOLD),
+                Segment(f" {node.count / total:>6.1%} ", styles.BAR),
+                Segment("  " * node.depth + _fold_mark(node), styles.DIM),
+                Segment(safe(node.name)),
+            ]
+            for node in self._frames
+        ]
+
+    def tick(self) -> None:
+        """Count again."""
+        self.listing.replace(self.lines())
+
+    def action_listing_choose(self) -> None:
+        """Open or fold the frame under the cursor."""
+        self.listing.action_choose()
+
+    def on_listing_chosen(self, event: Listing.Chosen) -> None:
+        """Open a frame, or fold it."""
+        self._tree.toggle(self._frames[event.index])
+        self.listing.replace(self._lines())
+
+
+def _fold_mark(node: Node) -> str:
+    if not node.inner:
+        return "  "
+    return "▾ " if node.is_open else "▸ "
 
 
 class ColumnsDialog(Dialog):

@@ -36,7 +36,7 @@ TABLE: Final = (
     Key("slash", "search", "/", "search a text", "search"),
     Key("n", "find(1)", "n N", "the next place, the one before"),
     Key("N", "find(-1)", "", ""),
-    Key("t", "top", "t", "top values of the column", "top"),
+    Key("t", "top", "t", "top values of the column; of stacks, their tree", "top"),
     Key("escape", "clear", "Esc", "end the search, then the filter, then the pause"),
     Key("", "", "", "Arrange"),
     Key("s", "sort", "s", "sort by the column; again: the other way, not at all", "sort"),
