@@ -25,6 +25,7 @@ from typing import Final
 from beepy.launch import RunRequest, launch
 from beepy.outputs import DEFAULT
 from beepy.outputs.none import NullSink
+from beepy.session import Run
 from beepy.source import parse
 from beepy.tui.about import About
 from beepy.tui.driver import TerminalFile
@@ -68,7 +69,7 @@ def child(directory: str, seconds: int, *, shown: bool) -> None:
     with ExitStack() as stack:
         run = stack.enter_context(launched.run)
         producer = subprocess.Popen(command, pass_fds=[generate], stdout=subprocess.PIPE, text=True)
-        ending = threading.Thread(target=lambda: (producer.wait(), run.stop()))
+        ending = threading.Thread(target=_stop_after, args=(run, producer))
         run.attach()
         ending.start()
         began, cpu = time.monotonic(), time.process_time()
@@ -97,6 +98,11 @@ def child(directory: str, seconds: int, *, shown: bool) -> None:
         "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
     (Path(directory) / "result.json").write_text(json.dumps(result))
+
+
+def _stop_after(run: Run, producer: subprocess.Popen[str]) -> None:
+    producer.wait()
+    run.stop()
 
 
 def measured(

@@ -12,7 +12,7 @@ from beepy.launch import Launched, Loaded
 from beepy.text import safe
 from beepy.tui.about import About, ImageAbout
 from beepy.tui.recording import Recording
-from beepy.tui.showing import SCROLLBACK, Showing
+from beepy.tui.showing import REPLAYED, SCROLLBACK, Showing
 
 
 def check() -> None:
@@ -32,7 +32,8 @@ def make(
 ) -> Showing:
     """Return the screen of a run; ``about`` is what recordings say of it, None for a replay."""
     recording = None if about is None else Recording(about)
-    return Showing(row_options, scrollback or SCROLLBACK, recording, stays=True)
+    usual = SCROLLBACK if recording else REPLAYED
+    return Showing(row_options, scrollback or usual, recording, stays=True)
 
 
 def show(showing: Showing, launched: Launched, replayed: str) -> None:

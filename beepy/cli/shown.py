@@ -205,7 +205,7 @@ Scrollback: TypeAlias = Annotated[
         "--scrollback",
         metavar="N",
         parser=whole_number("--scrollback", 1, 10_000_000),
-        help="Rows of each map that the screen keeps; default 10000.",
+        help="Rows of each map that the screen keeps, default 10000.",
         show_default=False,
         rich_help_panel=panels.SHOW,
     ),

@@ -3,43 +3,35 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import ClassVar, Final, TypeAlias
+from typing import ClassVar, Final
 
 from rich.segment import Segment
 from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding
-from textual.containers import Vertical
 
 from beepy.errors import BeepyError, OutputError, UsageError
 from beepy.events.stats import RunStats
 from beepy.text import safe
 from beepy.tui import keys, styles
 from beepy.tui.about import About
-from beepy.tui.copies import json_of, write
+from beepy.tui.copies import json_of
 from beepy.tui.dialogs import ColumnsDialog, KeysDialog, RowDialog, StacksDialog, TopDialog
 from beepy.tui.driver import TerminalDriver
+from beepy.tui.foot import Foot
 from beepy.tui.header import Header, Rates
+from beepy.tui.keeping import Keeping, file_name
 from beepy.tui.line import Line, Segments
-from beepy.tui.model import MapModel, Model
-from beepy.tui.panel import PanelView
+from beepy.tui.maps import Maps
+from beepy.tui.model import Model
 from beepy.tui.prompt import FILTER, RECORD, SEARCH, WRITE, Prompt
 from beepy.tui.recording import Recording
 from beepy.tui.stacks import is_stack
 from beepy.tui.table import Table
 
 PERIOD: Final = 0.2  # seconds between two repaints
-_MESSAGE_TICKS: Final = 25  # for which a message is shown
-_MAX_MESSAGES: Final = 100
 _TOP_TICKS: Final = 5
-
-MapWidget: TypeAlias = Table | PanelView
-
-
-class Page(Vertical, can_focus=False):
-    """The maps of one image."""
-
-    DEFAULT_CSS: ClassVar[str] = "Page { height: 1fr; overflow-y: auto; scrollbar-size: 1 1; }"
+_JUMPS: Final = 20  # from the begin to the end of a recording
 
 
 class ScreenApp(App[None]):
@@ -63,74 +55,62 @@ class ScreenApp(App[None]):
         super().__init__(driver_class=TerminalDriver, ansi_color=True)
         self.theme = "ansi-dark"
         self.last_lines: Sequence[str] = ()
-        self.messages: list[str] = []  # what was written to stderr meanwhile
         self.failure: Exception | None = None
         self._model = model
         self._about = about
         self._stats = stats
-        self._recording = recording
+        self._keeping = Keeping(recording)
         self._rates = Rates()
         self._header = Header(about, stats, self._rates)
-        self._message: tuple[str, int] = ("", 0)  # and for how many ticks
         self._ticks = 0
-        self._current = 0  # of the widgets
-        self._zoomed = False
+        self.foot = Foot()
+        self.prompt = Prompt()
+        self.maps = Maps(model.maps.values())
         self._filter_before = ""
         self._pending_filter: str | None = None
         self._is_leaving = False
         self.loop: asyncio.AbstractEventLoop | None = None
-        self.widgets: list[MapWidget] = []
-        self.pages: list[Page] = []
-        self._page_of: list[int] = []
 
     def compose(self) -> ComposeResult:
         """Put the lines above and below the pages."""
-        images: dict[str, list[MapModel]] = {}
-        for model in self._model.maps.values():
-            images.setdefault(model.schema.image, []).append(model)
         yield Line(self._header.segments, id="header")
-        if len(images) > 1:
-            yield Line(self._tabs, id="tabs")
-        self._image_names = list(images)
-        for number, models in enumerate(images.values()):
-            widgets = [self._widget(model) for model in models]
-            self.widgets += widgets
-            self._page_of += [number] * len(widgets)
-            page = Page(*widgets)
-            self.pages.append(page)
-            yield page
-        if not images:
+        if self._model.timeline:
+            yield Line(self._timeline, id="timeline")
+        if len(self.maps.images) > 1:
+            yield Line(self.maps.tabs, id="tabs")
+        yield from self.maps.pages
+        if not self.maps.pages:
             yield Line(lambda _: [Segment("no map is shown: q leaves", styles.NOTE)])
-        self.prompt = Prompt()
         yield self.prompt
-        yield Line(self._foot, id="foot")
-
-    def _widget(self, model: MapModel) -> MapWidget:
-        title = safe(model.schema.map)
-        return PanelView(model, title) if model.panel else Table(model, title)
+        yield self.foot.line
 
     def on_mount(self) -> None:
         """Begin to look at the model."""
         self.loop = asyncio.get_running_loop()
         self.begin_capture_print(self, stdout=True, stderr=True)
-        self._show_current()
-        for widget in self._visible():
+        self.maps.show()
+        for widget in self.maps.visible:
             widget.tick()  # the first frame has the rows that came meanwhile
         self.set_interval(PERIOD, self._tick)
         if self._is_leaving:  # it came before there was a loop
             self.action_leave()
 
     def on_print(self, event: events.Print) -> None:
-        """Keep what is written to stderr, and show it on the last line for a while."""
+        """Show what is written to stderr on the last line, and keep it."""
         for line in event.text.splitlines():
-            if line.strip() and len(self.messages) < _MAX_MESSAGES:
-                self.messages.append(line)
-                self.tell(line)
+            if line.strip():
+                self.foot.tell(line, keep=True)
 
-    def tell(self, text: str) -> None:
-        """Show a message on the last line for a while."""
-        self._message = (text, _MESSAGE_TICKS)
-        self.query_one("#foot").refresh()
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Let the keys follow the mouse."""
+        if self.maps.choose(event.widget):
+            self._refresh("tabs", "timeline")
+
+    def _refresh(self, *names: str) -> None:
+        """Draw these lines anew, where they are."""
+        for name in names:
+            for line in self.query(f"#{name}"):
+                line.refresh()
 
     # the end
 
@@ -154,7 +134,7 @@ class ScreenApp(App[None]):
         """End with an error, which the caller reports, instead of drawing a traceback."""
         self.failure = self.failure or error
         with suppress(Exception):  # what fails may be what draws
-            self.last_lines = self._plain_lines()
+            self.last_lines = self.maps.plain_lines()
         self._exception = error
         self._exception_event.set()
         self._close_messages_no_wait()
@@ -165,69 +145,28 @@ class ScreenApp(App[None]):
         self._ticks += 1
         if self._pending_filter is not None:
             self._apply_filter(self._pending_filter)
-        for widget in self._visible():
+        for widget in self.maps.visible:
             widget.tick()
         if self._rates.tick(self._stats.shown) or self._header.ended:
-            self.query_one("#header", Line).refresh()
-        text, left = self._message
-        if left:
-            self._message = (text, left - 1)
-            if left == 1:
-                self.query_one("#foot").refresh()
-        if self._recording and self._recording.error:
-            self.tell(self._recording.error)
-            self._recording.error = ""
-            self._show_recording("")
+            self._refresh("header")
+        if self._model.timeline:
+            self._refresh("timeline")
+        self.foot.tick()
+        if failure := self._keeping.failure():
+            self.foot.tell(failure)
+            self._show_recording()
         if self._ticks % _TOP_TICKS == 0 and isinstance(self.screen, TopDialog | StacksDialog):
             self.screen.tick()
 
-    def _visible(self) -> list[MapWidget]:
-        return [widget for widget in self._of_page() if widget.display]
-
-    def _of_page(self) -> list[MapWidget]:
-        page = self._page_of[self._current] if self._page_of else 0
-        return [w for w, of in zip(self.widgets, self._page_of, strict=True) if of == page]
-
-    @property
-    def current(self) -> MapWidget | None:
-        """The widget of the map that keys are about."""
-        return self.widgets[self._current] if self.widgets else None
-
     @property
     def table(self) -> Table | None:
-        """The same, if it has rows."""
-        current = self.current
-        return current if isinstance(current, Table) else None
+        """The widget of the map that keys are about, if it has rows."""
+        return self.maps.table
 
-    def _show_current(self) -> None:
-        if not self.widgets:
-            return
-        for number, page in enumerate(self.pages):
-            page.display = number == self._page_of[self._current]
-        for number, widget in enumerate(self.widgets):
-            widget.display = not self._zoomed or number == self._current
-        self.widgets[self._current].focus()
-        for line in self.query("#tabs"):
-            line.refresh()
-
-    def _tabs(self, _: int) -> Segments:
-        segments = []
-        page = self._page_of[self._current] if self._page_of else 0
-        for number, name in enumerate(self._image_names):
-            style = styles.CHOSEN if number == page else styles.DIM
-            segments += [Segment(f" {safe(name)} ", style), Segment(" ")]
-        return segments
-
-    def _foot(self, _: int) -> Segments:
-        text, left = self._message
-        if left:
-            return [Segment(text, styles.NOTE)]
-        segments = []
-        for row in keys.TABLE:
-            if row.brief:
-                first = row.shown.partition(" ")[0]
-                segments += [Segment(first, styles.KEY), Segment(f" {row.brief}  ", styles.DIM)]
-        return segments
+    def _timeline(self, columns: int) -> Segments:
+        assert self._model.timeline, "there is a line only with it"
+        row = table.current() if (table := self.table) else None
+        return self._model.timeline.segments(columns, row.time_ns if row else None)
 
     # keys
 
@@ -240,7 +179,7 @@ class ScreenApp(App[None]):
 
     def action_pause(self) -> None:
         """Pause, or go on."""
-        if current := self.current:
+        if current := self.maps.current:
             current.pause(paused=not current.paused)
 
     def action_move(self, step: int) -> None:
@@ -284,7 +223,7 @@ class ScreenApp(App[None]):
             dialog = StacksDialog if is_stack(field) else TopDialog
             self.push_screen(dialog(table, field), self._filter_by)
         elif table:
-            self.tell("top: choose a column with ← and →")
+            self.foot.tell("top: choose a column with ← and →")
 
     def action_columns(self) -> None:
         """Choose the columns."""
@@ -297,14 +236,21 @@ class ScreenApp(App[None]):
 
     def action_table(self, step: int) -> None:
         """Go to another map."""
-        if self.widgets:
-            self._current = (self._current + step) % len(self.widgets)
-            self._show_current()
+        self.maps.step(step)
+        self._refresh("tabs", "timeline")
+
+    def action_time(self, step: int) -> None:
+        """Go to a row that came a twentieth of all the time later, or earlier."""
+        table, timeline = self.table, self._model.timeline
+        row = table.current() if table else None
+        if table and timeline and row:
+            begin, end = timeline.span
+            table.move_to_time(row.time_ns + step * (end - begin) // _JUMPS)
+            self._refresh("timeline")
 
     def action_zoom(self) -> None:
         """Show this map alone, or all of its image."""
-        self._zoomed = not self._zoomed
-        self._show_current()
+        self.maps.zoom()
 
     def action_sort(self) -> None:
         """Sort by the column."""
@@ -326,7 +272,7 @@ class ScreenApp(App[None]):
         """Go to the next place of the text that is searched."""
         table = self.table
         if table and table.search.text and not table.find(step):
-            self.tell(f"not found: {safe(table.search.text)}")
+            self.foot.tell(f"not found: {safe(table.search.text)}")
 
     def action_clear(self) -> None:
         """End the search, then the filter, then the pause."""
@@ -335,7 +281,7 @@ class ScreenApp(App[None]):
             table.search_for("")
         elif table and table.filter:
             self._apply_filter("")
-        elif (current := self.current) and current.paused:
+        elif (current := self.maps.current) and current.paused:
             current.pause(paused=False)
 
     def action_copy_row(self) -> None:
@@ -344,24 +290,21 @@ class ScreenApp(App[None]):
         row = table.current() if table else None
         if table and row:
             self.copy_to_clipboard(json_of(table.model.decoder, [row]).rstrip("\n"))
-            self.tell("copied as JSON, if the terminal takes it (OSC 52)")
+            self.foot.tell("copied as JSON, if the terminal takes it (OSC 52)")
 
     def action_record(self) -> None:
         """Begin or end a recording."""
-        recording = self._recording
-        if recording is None:
-            self.tell("record: this is a recording")
-        elif recording.is_on:
-            self._attempt(recording.stop)
-            self._show_recording("")
-            self.tell(f"{recording.rows:,} rows recorded: beepy replay {safe(recording.path)}")
-        elif widget := self.current:
-            self._ask(RECORD, f"{_file_name(widget)}.rec")
+        if not self._keeping.can_record:
+            self.foot.tell("record: this is a recording")
+        elif self._keeping.recorded_to:
+            self._attempt(self._keeping.stop)
+        elif widget := self.maps.current:
+            self._ask(RECORD, file_name(widget, "rec"))
 
     def action_write(self) -> None:
         """Write the rows that are here to a file."""
         if table := self.table:
-            self._ask(WRITE, f"{_file_name(table)}.jsonl")
+            self._ask(WRITE, file_name(table, "jsonl"))
 
     def action_filter(self) -> None:
         """Ask for an expression."""
@@ -376,7 +319,7 @@ class ScreenApp(App[None]):
 
     def action_leave(self) -> None:
         """End, and keep what is on the screen for the terminal after it."""
-        self.last_lines = self._plain_lines()
+        self.last_lines = self.maps.plain_lines()
         self.exit()
 
     # the prompt
@@ -403,39 +346,30 @@ class ScreenApp(App[None]):
                 table.search_for("")
         elif kind == SEARCH and table:
             if not table.find(0):
-                self.tell(f"not found: {safe(text)}")
+                self.foot.tell(f"not found: {safe(text)}")
         elif kind == WRITE and table and text:
-            if not self._attempt(lambda: self._write(text, table)):
+            if not self._attempt(lambda: self._keeping.write(text, table)):
                 return
-        elif kind == RECORD and text and not self._attempt(lambda: self._record(text)):
+        elif kind == RECORD and text and not self._attempt(lambda: self._keeping.record(text)):
             return
         self.prompt.close()
-        if current := self.current:
-            current.focus()
+        self.screen.set_focus(self.maps.current)
 
-    def _attempt(self, action: Callable[[], None]) -> bool:
-        """Do something with a file; show the error if it fails."""
+    def _attempt(self, action: Callable[[], str]) -> bool:
+        """Do something with a file, and show what was done, or the error."""
         try:
-            action()
+            done = action()
         except BeepyError as error:
             self.prompt.refuse(str(error))
-            self.tell(str(error))
+            self.foot.tell(str(error))
             return False
+        self.foot.tell(done)
+        self._show_recording()
         return True
 
-    def _write(self, path: str, table: Table) -> None:
-        count = write(path, table.rows)
-        self.tell(f"{count:,} rows written to {safe(path)}")
-
-    def _record(self, path: str) -> None:
-        assert self._recording, "asked for only then"
-        self._recording.start(path)
-        self._show_recording(path)
-        self.tell(f"recording to {safe(path)}: r stops")
-
-    def _show_recording(self, path: str) -> None:
-        self._header.recording = path
-        self.query_one("#header").refresh()
+    def _show_recording(self) -> None:
+        self._header.recording = self._keeping.recorded_to
+        self._refresh("header")
 
     def _filter_by(self, expression: str | None) -> None:
         """Filter by an expression too, that was chosen in a dialog."""
@@ -458,19 +392,6 @@ class ScreenApp(App[None]):
         self.prompt.refuse("")
         return True
 
-    def _plain_lines(self) -> Sequence[str]:
-        lines: list[str] = []
-        for widget in self._visible():
-            shown = widget.plain_lines() if widget.size.width else []
-            lines += ["", *shown] if lines and shown else shown
-        return lines
-
 
 _ACTIONS: Final = frozenset([row.action.partition("(")[0] for row in keys.TABLE])
 _ALWAYS: Final = frozenset(("suspend_process",))
-
-
-def _file_name(widget: MapWidget) -> str:
-    """Return the beginning of a name for a file: the image's, without what paths cannot have."""
-    name = safe(widget.model.schema.image).rpartition("/")[2].partition(":")[0]
-    return "".join([char if char.isalnum() or char in "-_." else "-" for char in name]) or "rows"

@@ -31,6 +31,8 @@ TABLE: Final = (
     Key("enter", "open", "Enter", "all of a row: nested, meanings, raw bytes", "row"),
     Key("tab,ctrl+n", "table(1)", "Tab Ctrl-N", "the next map or image"),
     Key("shift+tab,ctrl+p", "table(-1)", "Ctrl-P", "the one before"),
+    Key("left_square_bracket", "time(-1)", "[ ]", "in a recording, earlier or later"),
+    Key("right_square_bracket", "time(1)", "", ""),
     Key("", "", "", "Find"),
     Key("f", "filter", "f", "show only rows for which an expression is true", "filter"),
     Key("slash", "search", "/", "search a text", "search"),

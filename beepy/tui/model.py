@@ -5,7 +5,7 @@ The run's thread writes, the screen's thread reads; both hold ``lock`` for short
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
@@ -15,6 +15,9 @@ from beepy.outputs import RowOptions
 from beepy.outputs.columns.panel import Panel
 from beepy.tui.kept import KeptRows
 from beepy.tui.rows import Rows
+
+if TYPE_CHECKING:
+    from beepy.tui.timeline import Timeline  # of recordings only
 
 Select: TypeAlias = Callable[[Batch], Batch]
 
@@ -116,9 +119,13 @@ class MapModel:
 
 
 class Model:
-    """The sink of the screen; ``most`` are the rows that are kept of each map."""
+    """The sink of the screen; ``most`` are the rows that are kept of each map.
 
-    def __init__(self, options: RowOptions, most: int) -> None:
+    ``timeline`` counts the rows of a recording, None for a run.
+    """
+
+    def __init__(self, options: RowOptions, most: int, timeline: "Timeline | None" = None) -> None:
+        self.timeline = timeline
         self.maps: dict[Schema, MapModel] = {}
         self._options = options
         self._most = most
@@ -134,6 +141,8 @@ class Model:
         """Keep a batch."""
         with self._lock:
             self.maps[batch.schema].write(batch)
+        if self.timeline and batch.records:
+            self.timeline.add(batch)
 
     def close(self) -> None:
         """Do nothing: the rows stay, to be looked at."""

@@ -1,6 +1,6 @@
 """A fixed sequence of rows of one map, as it is looked at: raw batches, decoded where shown."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
@@ -46,6 +46,12 @@ class Rows:
     def row(self, position: int) -> Batch:
         """Return one row as a batch."""
         return next(self.window(position, 1))
+
+    def at(self, time_ns: int) -> int:
+        """Return the position of the first row that was read then or later, in their order."""
+        times = [batch.time_ns for batch in self.batches]
+        index = bisect_left(times, time_ns)
+        return max((self._ends[index - 1] if index else 0) - self._skip, 0)
 
     def chunks(self, count: int = 1000) -> Iterator[Batch]:
         """Yield all rows in the order in which they are shown."""

@@ -13,6 +13,7 @@ from beepy.session import Run
 from beepy.tui.about import About
 from beepy.tui.model import Model
 from beepy.tui.recording import Recording
+from beepy.tui.timeline import Timeline
 
 if TYPE_CHECKING:
     from beepy.tui.app import ScreenApp  # imports textual
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _log = Log(__name__)
 
 SCROLLBACK: Final = 10_000  # rows that are kept of each map
+REPLAYED: Final = 1_000_000  # the same of a recording
 
 
 class Showing:
@@ -32,7 +34,7 @@ class Showing:
     def __init__(
         self, options: RowOptions, scrollback: int, recording: Recording | None, *, stays: bool
     ) -> None:
-        self.model = Model(options, scrollback)
+        self.model = Model(options, scrollback, None if recording else Timeline())
         self.recording = recording
         self._stays = stays
         self._app: ScreenApp | None = None
@@ -64,7 +66,7 @@ class Showing:
             if not (self._is_leaving or self._error):
                 app.run()
                 failure = app.failure
-                self.messages = app.messages
+                self.messages = app.foot.kept
                 if not self._file or not self._file.is_gone:
                     self.lines = app.last_lines
         finally:

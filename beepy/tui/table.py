@@ -114,6 +114,11 @@ class Table(Widget, can_focus=True):
         """Move the cursor down, or up (negative)."""
         self.move_to(self.cursor + rows)
 
+    def move_to_time(self, time_ns: int) -> None:
+        """Put the cursor on the first row that came then, or later."""
+        if not self.sort:
+            self.move_to(self.rows.at(time_ns))
+
     def move_column(self, step: int) -> None:
         """Choose the next column to the right (1) or to the left (-1)."""
         shown = [column.position for column in self.grid.columns]
@@ -277,7 +282,7 @@ class Table(Widget, can_focus=True):
             parts.append((f"/{safe(self.search.text)}", styles.NOTE))
         if self.paused:
             newer = self.model.total - self._frozen_total
-            text = "paused" if self.model.is_table else f"paused, {newer:,} newer"
+            text = f"paused, {newer:,} newer" if newer and not self.model.is_table else "paused"
             parts.append((text, styles.NOTE))
         elif self.grid.left_out:
             parts.append((f"no room: {', '.join(self.grid.left_out)}", styles.DIM))

@@ -159,7 +159,16 @@ ELSEWHERE: Final[dict[str, str]] = {
     **dict.fromkeys(
         (
             *("tui/about", "tui/changes", "tui/copies", "tui/details", "tui/dialogs", "tui/grid"),
-            *("tui/header", "tui/keys", "tui/line", "tui/panel", "tui/prompt"),
+            *(
+                "tui/foot",
+                "tui/header",
+                "tui/keeping",
+                "tui/keys",
+                "tui/line",
+                "tui/maps",
+                "tui/panel",
+                "tui/prompt",
+            ),
             *("tui/recording", "tui/search", "tui/styles", "tui/table"),
         ),
         "unit/tui/test_app.py",

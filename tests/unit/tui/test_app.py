@@ -263,7 +263,7 @@ def test_maps_and_images_have_their_places() -> None:
         await pressed.press("z", "ctrl+n")
         assert "print_more" in pressed.text
         await pressed.press("ctrl+p", "ctrl+p")
-        assert pressed.app.current is pressed.app.widgets[0]
+        assert pressed.app.maps.current is pressed.app.maps.visible[0]
         await pressed.press("shift+tab")
         assert "print_more" in pressed.text
 
@@ -373,7 +373,7 @@ def test_what_is_said_meanwhile_is_shown_and_kept() -> None:
         await pressed.pilot.pause()
         assert "warning: lost" in pressed.lines[-1]
 
-    assert use(model_of(EXITS.schema)[0], steps).messages == ["warning: lost"]
+    assert use(model_of(EXITS.schema)[0], steps).foot.kept == ["warning: lost"]
 
 
 def test_the_line_on_top_has_the_counts() -> None:
