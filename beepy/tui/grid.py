@@ -1,8 +1,9 @@
 """The columns of one map's table, and the texts of the rows that are visible."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from beepy.events import meaning
 from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
@@ -11,7 +12,8 @@ from beepy.outputs.columns.layout import ColumnLayout
 from beepy.outputs.columns.sheet import Sheet
 from beepy.width import pad, truncate
 
-TIME = 0  # the position of the row's own time; the fields follow
+_RESULTS: Final = ("result", "errno")  # meanings of numbers that are negative for a failure
+TIME: Final = 0  # the position of the row's own time; the fields follow
 
 
 class Column(NamedTuple):
@@ -40,6 +42,12 @@ class Grid:
         self._hidden: set[int] = set()
         self._kept: set[int] = set()  # what was asked for
         self._texts = decoder.view(tuple(cells), lambda field: cells[field].text, absent="")
+        meanings = meaning.of(decoder.fields, decoder.schema.clock)
+        self._results = {
+            position
+            for position, field in enumerate(self.fields)
+            if field in meanings and meanings[field].name in _RESULTS
+        }
         self.columns: list[Column] = []
         self.left_out: tuple[str, ...] = ()
 
@@ -50,6 +58,10 @@ class Grid:
     def is_shown(self, position: int) -> bool:
         """Return whether a column is on the screen."""
         return any(column.position == position for column in self.columns)
+
+    def has_failed(self, position: int, text: str) -> bool:
+        """Return whether the text of a cell says that something failed."""
+        return position in self._results and text.lstrip().startswith("-")
 
     def hide(self, position: int) -> None:
         """Hide a column, but not the last one."""

@@ -82,11 +82,14 @@ class Header:
         parts: list[Segments] = []
         if self.recording:
             parts.append([Segment("● REC", styles.ALARM)])
-        if self.ended:
-            parts.append([Segment("ended", styles.NOTE)])
         rates = self._rates.rates
-        rate = f"{_number(rates[-1])}/s " if rates else ""
-        parts.append([Segment(rate, styles.BOLD), Segment(sparkline(rates, spark), styles.BAR)])
+        if self._about.recording:
+            parts += [] if self.ended else [[Segment("reading", styles.NOTE)]]
+        elif self.ended:
+            parts.append([Segment("ended", styles.NOTE)])
+        else:
+            rate = f"{_number(rates[-1])}/s " if rates else ""
+            parts.append([Segment(rate, styles.BOLD), Segment(sparkline(rates, spark), styles.BAR)])
         parts.append(_lost(stats))
         if stats.filtered:
             parts.append([Segment(f"filtered {_number(stats.filtered)}")])

@@ -250,6 +250,8 @@ class Table(Widget, can_focus=True):
                 style = styles.CURSOR_CELL if column.position == self.column else base
             elif column.position == TIME:
                 style = styles.DIM
+            elif self.grid.has_failed(column.position, cell):
+                style = styles.FAILED
             if self.grid.fields[column.position] in changed:
                 style += styles.CHANGED
             segments += self.search.segments(cell, style)

@@ -1,15 +1,21 @@
 """The screen in tmux: whatever ends it, the terminal is as before, with the last rows."""
 
+import fcntl
+import os
+import pty
 import re
 import signal
+import subprocess
 import sys
+import termios
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.support import exits
-from tests.support.command import BEEPY
+from tests.support.command import BEEPY, Beepy, environment
 from tests.support.exits import Exit
 from tests.support.tmux import PLAIN, Tmux
 
@@ -95,3 +101,29 @@ def test_dumb_terminals_have_none(tmp_path: Path) -> None:
     with Tmux(tmp_path, [*BEEPY, *RUN], variables={"TERM": "dumb"}) as tmux:
         tmux.until(lambda lines: any("worker-01" in line for line in lines), ends)
         assert tmux.modes() == PLAIN
+
+
+def test_a_terminal_that_takes_nothing_does_not_keep_it(beepy: Beepy) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (50, 200))
+    env = environment(beepy.home, {"TERM": "xterm"})
+    with subprocess.Popen([*BEEPY, *RUN], stdin=theirs, stdout=theirs, stderr=-1, env=env) as run:
+        try:
+            os.close(theirs)
+            deadline = time.monotonic() + 20
+            while not full(ours):
+                assert time.monotonic() < deadline
+                ends(100)
+            run.terminate()
+            _, err = run.communicate(timeout=20)
+        finally:
+            run.kill()
+            os.close(ours)
+    assert run.returncode == 0
+    assert re.match(r"beepy: \d+ shown, ", err.decode().splitlines()[-1])
+
+
+def full(terminal: int) -> bool:
+    """Return whether nobody can write more to a terminal that is not read."""
+    waiting = fcntl.ioctl(terminal, termios.FIONREAD, bytes(4))
+    return int.from_bytes(waiting, "little") >= 4000
