@@ -40,7 +40,8 @@ def show(showing: Showing, launched: Launched, replayed: str) -> None:
     """Show the run until its user leaves; then print what was on the screen. Raise BeepyError."""
     about = About(tuple(_images(launched.images)), safe(os.path.basename(replayed)))  # noqa: PTH119 - a path as typed
     try:
-        showing.show(launched.run, about)
+        with terminal.colors():
+            showing.show(launched.run, about)
     finally:
         for message in showing.messages:
             eprint(message)

@@ -1,6 +1,8 @@
-"""Whether the screen can be shown here."""
+"""Whether a full screen can be shown here, and with which colors."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from beepy.cli.stdio import STDIN, STDOUT
@@ -19,3 +21,16 @@ def has_textual() -> bool:
     from importlib.util import find_spec  # noqa: PLC0415 - only on a terminal
 
     return find_spec("textual") is not None
+
+
+@contextmanager
+def colors() -> Iterator[None]:
+    """Let textual see NO_COLOR only if it is not empty; it removes the variable, which stays."""
+    value = os.environ.pop("NO_COLOR", None)
+    if value:
+        os.environ["NO_COLOR"] = value
+    try:
+        yield
+    finally:
+        if value is not None:
+            os.environ["NO_COLOR"] = value

@@ -1,5 +1,5 @@
-"""The screen: one run, or a recording, shown on a terminal by textual.
+"""Full screens on a terminal, drawn by textual: a run or a recording, and the catalogue of images.
 
-The run goes on in a thread of its own; the main one has the terminal. Between them stands the
+A run goes on in a thread of its own; the main one has the terminal. Between them stands the
 ``model``, a sink that keeps raw rows. Only what is visible is decoded, five times a second at most.
 """

@@ -58,3 +58,16 @@ def test_textual_is_looked_for_without_importing_it(monkeypatch: pytest.MonkeyPa
     monkeypatch.delitem(sys.modules, "textual", raising=False)
     assert terminal.has_textual()
     assert "textual" not in sys.modules
+
+
+@pytest.mark.parametrize(("value", "seen"), [("1", "1"), ("", None), (None, None)])
+def test_an_empty_no_color_is_none(
+    monkeypatch: pytest.MonkeyPatch, value: str | None, seen: str | None
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if value is not None:
+        monkeypatch.setenv("NO_COLOR", value)
+    with terminal.colors():
+        assert os.environ.get("NO_COLOR") == seen
+        os.environ.pop("NO_COLOR", None)  # as textual does
+    assert os.environ.get("NO_COLOR") == value
