@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from typing import Final
 
 from beepy import hooks, outputs
 from beepy.cli import terminal
@@ -13,6 +14,8 @@ from beepy.text import safe
 from beepy.tui.about import About, ImageAbout
 from beepy.tui.recording import Recording
 from beepy.tui.showing import REPLAYED, SCROLLBACK, Showing
+
+_MAX_MESSAGES: Final = 100  # that are printed after the end
 
 
 def check() -> None:
@@ -43,7 +46,10 @@ def show(showing: Showing, launched: Launched, replayed: str) -> None:
         with terminal.colors():
             showing.show(launched.run, about)
     finally:
-        for message in showing.messages:
+        messages = list(showing.messages)
+        if len(messages) > _MAX_MESSAGES:
+            eprint(f"... the last {_MAX_MESSAGES} of what was written meanwhile:")
+        for message in messages[-_MAX_MESSAGES:]:
             eprint(message)
         with suppress(OutputError):  # they were seen: a terminal that is gone is no failure
             write("".join([f"{line}\n" for line in showing.lines]))

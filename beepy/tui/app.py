@@ -21,7 +21,7 @@ from beepy.tui.driver import TerminalDriver
 from beepy.tui.foot import Foot
 from beepy.tui.header import Header, Rates
 from beepy.tui.keeping import Keeping, file_name
-from beepy.tui.line import Line, Segments
+from beepy.tui.line import Line, Listing, Segments
 from beepy.tui.maps import Maps
 from beepy.tui.model import Model
 from beepy.tui.prompt import FILTER, RECORD, SEARCH, WRITE, Prompt
@@ -38,6 +38,7 @@ class ScreenApp(App[None]):
     """Shows the model until ``leave``; ``failure`` is why it could not go on, if it could not."""
 
     ENABLE_COMMAND_PALETTE = False
+    AUTO_FOCUS = None
     BINDINGS: ClassVar = [
         *[
             # Tab and Ctrl-P are textual's otherwise
@@ -57,7 +58,6 @@ class ScreenApp(App[None]):
         self.last_lines: Sequence[str] = ()
         self.failure: Exception | None = None
         self._model = model
-        self._about = about
         self._stats = stats
         self._keeping = Keeping(recording)
         self._rates = Rates()
@@ -66,6 +66,7 @@ class ScreenApp(App[None]):
         self.foot = Foot()
         self.prompt = Prompt()
         self.maps = Maps(model.maps.values())
+        self._said = Listing([[Segment("no map is shown", styles.DIM)]])  # where there is no map
         self._filter_before = ""
         self._pending_filter: str | None = None
         self._is_leaving = False
@@ -80,7 +81,7 @@ class ScreenApp(App[None]):
             yield Line(self.maps.tabs, id="tabs")
         yield from self.maps.pages
         if not self.maps.pages:
-            yield Line(lambda _: [Segment("no map is shown: q leaves", styles.NOTE)])
+            yield self._said
         yield self.prompt
         yield self.foot.line
 
@@ -88,7 +89,7 @@ class ScreenApp(App[None]):
         """Begin to look at the model."""
         self.loop = asyncio.get_running_loop()
         self.begin_capture_print(self, stdout=True, stderr=True)
-        self.maps.show()
+        self.maps.show() if self.maps.pages else self._said.focus()
         for widget in self.maps.visible:
             widget.tick()  # the first frame has the rows that came meanwhile
         self.set_interval(PERIOD, self._tick)
@@ -100,6 +101,9 @@ class ScreenApp(App[None]):
         for line in event.text.splitlines():
             if line.strip():
                 self.foot.tell(line, keep=True)
+        if not self.maps.pages:
+            self._said.replace([[Segment(line)] for line in self.foot.kept])
+            self._said.action_move(len(self.foot.kept))
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Let the keys follow the mouse."""
@@ -107,10 +111,10 @@ class ScreenApp(App[None]):
             self._refresh("tabs", "timeline")
 
     def _refresh(self, *names: str) -> None:
-        """Draw these lines anew, where they are."""
+        """Draw these lines anew, if they are there and have changed."""
         for name in names:
-            for line in self.query(f"#{name}"):
-                line.refresh()
+            for line in self.query(f"#{name}").results(Line):
+                line.update()
 
     # the end
 
@@ -121,7 +125,7 @@ class ScreenApp(App[None]):
             self.loop.call_soon_threadsafe(self.action_leave)
 
     def ended(self) -> None:
-        """Say that no more rows come, from the run's thread; the screen stays."""
+        """Note that no more rows come, from the run's thread; the screen stays."""
         self._header.ended = True
 
     def panic(self, *renderables: object) -> None:
@@ -147,10 +151,9 @@ class ScreenApp(App[None]):
             self._apply_filter(self._pending_filter)
         for widget in self.maps.visible:
             widget.tick()
-        if self._rates.tick(self._stats.shown) or self._header.ended:
+        if self._rates.tick(self._stats.shown):
             self._refresh("header")
-        if self._model.timeline:
-            self._refresh("timeline")
+        self._refresh("timeline")
         self.foot.tick()
         if failure := self._keeping.failure():
             self.foot.tell(failure)

@@ -1,5 +1,6 @@
 """The last line: a message for some seconds, else the keys."""
 
+from collections import deque
 from typing import Final
 
 from rich.segment import Segment
@@ -8,14 +9,14 @@ from beepy.tui import keys, styles
 from beepy.tui.line import Line, Segments
 
 _TICKS: Final = 25  # for which a message is shown
-_MAX_KEPT: Final = 100  # messages
+_MAX_KEPT: Final = 1000  # messages
 
 
 class Foot:
-    """Makes the last line; ``kept`` are messages that are printed again after the end."""
+    """Makes the last line; ``kept`` are the last messages that are printed again after the end."""
 
     def __init__(self) -> None:
-        self.kept: list[str] = []
+        self.kept: deque[str] = deque(maxlen=_MAX_KEPT)
         self.line = Line(self._segments, id="foot")
         self._text = ""
         self._left = 0  # ticks
@@ -23,7 +24,7 @@ class Foot:
     def tell(self, text: str, *, keep: bool = False) -> None:
         """Show a message for a while."""
         self._text, self._left = text, _TICKS
-        if keep and len(self.kept) < _MAX_KEPT:
+        if keep:
             self.kept.append(text)
         self.line.refresh()
 

@@ -22,12 +22,19 @@ class Line(Widget):
     def __init__(self, segments: Callable[[int], Segments], *, id: str | None = None) -> None:  # noqa: A002 - textual's word
         super().__init__(id=id)
         self._segments = segments
+        self._drawn: Segments = []
+
+    def update(self) -> None:
+        """Draw it anew, if it shows something else than before."""
+        if self._segments(self.size.width) != self._drawn:
+            self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """Return the line."""
         if y:
             return Strip.blank(self.size.width)
-        return Strip(self._segments(self.size.width)).adjust_cell_length(self.size.width)
+        self._drawn = self._segments(self.size.width)
+        return Strip(self._drawn).adjust_cell_length(self.size.width)
 
 
 class Listing(Widget, can_focus=True):

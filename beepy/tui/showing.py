@@ -2,7 +2,7 @@
 
 import gc
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from beepy import threads
@@ -42,7 +42,7 @@ class Showing:
         self._is_leaving = False
         self._error: BaseException | None = None  # of the run
         self._ended = threading.Event()
-        self.messages: Sequence[str] = ()  # written to stderr while the screen was there
+        self.messages: Iterable[str] = ()  # written to stderr while the screen was there
         self.lines: Sequence[str] = ()  # on the screen at its end
 
     def leave(self) -> None:

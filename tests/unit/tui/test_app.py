@@ -162,7 +162,7 @@ def test_top_values_are_counted_and_filter() -> None:
         assert re.search(r"14 +46\.7% █+ +a$", pressed.line(" 14 ").strip("│ "))
         await pressed.write(rows(30, 3, b"b"))
         pressed.app.screen.tick()  # type: ignore[attr-defined]  # the dialog's
-        await pressed.pilot.pause()
+        await pressed.settle()
         assert "of 33 rows" in pressed.text
         await pressed.press("down", "enter")
         assert "filter: comm ==" in pressed.lines[1]
@@ -370,10 +370,24 @@ def test_a_crash_ends_the_screen_and_keeps_the_rows() -> None:
 def test_what_is_said_meanwhile_is_shown_and_kept() -> None:
     async def steps(pressed: Pressed) -> None:
         print("warning: lost")
-        await pressed.pilot.pause()
+        await pressed.settle()
         assert "warning: lost" in pressed.lines[-1]
 
-    assert use(model_of(EXITS.schema)[0], steps).foot.kept == ["warning: lost"]
+    assert list(use(model_of(EXITS.schema)[0], steps).foot.kept) == ["warning: lost"]
+
+
+def test_without_a_map_there_are_messages() -> None:
+    async def steps(pressed: Pressed) -> None:
+        assert "no map is shown" in pressed.lines[1]
+        for number in range(30):
+            print(f"trace: {number}")
+        await pressed.settle()
+        assert pressed.lines[1:-1] == [f"trace: {number}" for number in range(8, 30)]
+        await pressed.press("home", "space", "t", "f", "enter", "tab", "z", "y", "r", "w")
+        assert pressed.lines[1] == "trace: 0"
+        await pressed.press("q")
+
+    assert use(model_of()[0], steps).failure is None
 
 
 def test_the_line_on_top_has_the_counts() -> None:

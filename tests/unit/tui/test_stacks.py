@@ -35,7 +35,7 @@ def test_the_column_of_stacks_has_a_tree() -> None:
         assert pressed.line("6  60.0%       read")
         await pressed.write(batch)
         pressed.app.screen.tick()  # type: ignore[attr-defined]  # the dialog's
-        await pressed.pilot.pause()
+        await pressed.settle()
         assert pressed.line("12  60.0%       read")
         await pressed.press("escape", "enter")
         assert pressed.line("    idle")
