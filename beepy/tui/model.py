@@ -100,9 +100,9 @@ class MapModel:
         with self._lock:
             if not self.is_table:
                 return self._matching.rows()
-            batches, select = self._last[1], self._select
-        if select:
-            batches = list(map(select, batches))
+            batches = self._last[1]
+            if self._select:  # a filter is no more thread-safe than the rest
+                batches = list(map(self._select, batches))
         rows = Rows(self.decoder, batches)
         return rows.ordered(self.order) if self.order else rows
 

@@ -277,7 +277,7 @@ class Table(Widget, can_focus=True):
 
     def _title_strip(self, columns: int) -> Strip:
         parts: list[tuple[str, Style]] = [(self._title, styles.TITLE)]
-        parts += [(text, styles.DIM) for text in self._counts()]
+        parts.append((self._counts(), styles.DIM))
         if self.filter:
             parts.append((f"filter: {safe(self.filter)}", styles.NOTE))
         if self.search.text:
@@ -296,15 +296,16 @@ class Table(Widget, can_focus=True):
             segments.append(Segment(shown, style))
         return Strip(segments).adjust_cell_length(columns)
 
-    def _counts(self) -> list[str]:
-        noun = "entries" if self.model.is_table else "rows"
-        kept = len(self.rows)
+    def _counts(self) -> str:
+        """Return how many rows there are, and how many of them are here."""
+        total, kept = self.model.total, len(self.rows)
         if self.model.is_table:
-            return [f"{kept:,} {noun}" if kept == self.model.total else
-                    f"{kept:,} of {self.model.total:,} {noun}"]  # fmt: skip
-        if self.filter or kept < self.model.total:
-            return [f"{self.model.total:,} {noun}, {kept:,} here"]
-        return [f"{kept:,} {noun}"]
+            noun = "entry" if total == 1 else "entries"
+            return f"{total:,} {noun}" if kept == total else f"{kept:,} of {total:,} {noun}"
+        noun = "row" if total == 1 else "rows"
+        if self.filter or kept < total:
+            return f"{total:,} {noun}, {kept:,} here"
+        return f"{kept:,} {noun}"
 
     def _scroll_mark(self, index: int) -> str:
         """Return what stands at the right end of a row: where in all rows this screenful is."""
