@@ -1,6 +1,7 @@
 """Show a run on the terminal from its first row to its end."""
 
 import gc
+import signal
 import threading
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
@@ -23,6 +24,8 @@ _log = Log(__name__)
 
 SCROLLBACK: Final = 10_000  # rows that are kept of each map
 REPLAYED: Final = 1_000_000  # the same of a recording
+# textual handles these, and goes on to do so when it has left the terminal
+_SIGNALS: Final = (signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH)
 
 
 class Showing:
@@ -61,6 +64,7 @@ class Showing:
         """
         worker = threads.start(lambda: self._iterate(running), "run")
         failure: Exception | None = None
+        handlers = {number: signal.getsignal(number) for number in _SIGNALS}
         try:
             app = self._make_app(running, about)
             if not (self._is_leaving or self._error):
@@ -72,6 +76,8 @@ class Showing:
         finally:
             running.stop()
             self._app = None
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
             worker.join()
             if self._file:
                 self._file.close()

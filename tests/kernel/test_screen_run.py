@@ -70,6 +70,7 @@ def test_a_recording_is_made_and_browsed(tmp_path: Path) -> None:
         tmux.press("q")
         assert tmux.until_ended() == 0
     with Tmux(tmp_path, [*BEEPY, "replay", "exitsnoop.rec"]) as tmux:
-        tmux.until(lambda lines: "print_exits  7 rows" in lines[1])
+        tmux.until(lambda lines: "print_exits  7 rows" in lines[2])
+        assert re.match(r"..:..:.. .*█.* ..:..:..$", tmux.lines[1])  # when they came
         tmux.press("q")
         assert tmux.until_ended() == 0
