@@ -397,4 +397,4 @@ class ScreenApp(App[None]):
 
 
 _ACTIONS: Final = frozenset([row.action.partition("(")[0] for row in keys.TABLE])
-_ALWAYS: Final = frozenset(("suspend_process",))
+_ALWAYS: Final = frozenset(("suspend_process", "copy_row"))

@@ -14,11 +14,13 @@ from beepy.text import safe
 from beepy.tui import styles
 from beepy.tui.line import Segments
 from beepy.tui.stacks import frames, is_stack
+from beepy.width import width, wrap
 
+FIRST_FIELD: Final = 3  # the line below what is known of the row, and an empty one
 _MAX_RAW: Final = 1024  # bytes
 _PER_LINE: Final = 16
 _MAX_NAME: Final = 32  # columns
-_MAX_TEXT: Final = 400  # characters of a line
+_MAX_TEXT: Final = 1 << 14  # characters of a value
 
 
 class Detail(NamedTuple):
@@ -28,12 +30,12 @@ class Detail(NamedTuple):
     field: Field | None = None
 
 
-def details(decoder: Decoder, row: Batch) -> list[Detail]:
-    """Return the lines about a row."""
-    lines = [Detail(_pair("map", safe(decoder.schema.map), "", 5))]
-    lines.append(Detail(_pair("read", timestamp(row.time_ns), "", 5)))
+def details(decoder: Decoder, row: Batch, columns: int) -> list[Detail]:
+    """Return the lines about a row, none of which is wider than ``columns``."""
+    lines = [Detail([Segment(f"{'map':<6}", styles.NAME), Segment(safe(decoder.schema.map))])]
+    lines.append(Detail([Segment(f"{'read':<6}", styles.NAME), Segment(timestamp(row.time_ns))]))
     lines.append(Detail([]))
-    lines += _fields(decoder, row)
+    lines += _fields(decoder, row, columns)
     for title, raw in _raw(row):
         lines.append(Detail([]))
         lines.append(Detail([Segment(f"{title}, {len(raw)} bytes", styles.DIM)]))
@@ -41,14 +43,14 @@ def details(decoder: Decoder, row: Batch) -> list[Detail]:
     return lines
 
 
-def _fields(decoder: Decoder, row: Batch) -> Iterator[Detail]:
+def _fields(decoder: Decoder, row: Batch, columns: int) -> Iterator[Detail]:
     fields = decoder.fields
     shown, exact = cells(fields, decoder.schema.clock), cells(fields, exact=True)
     names = [2 * (len(field.path) - 1) + len(safe(field.path[-1])) for field in fields]
     name_width = min(max(names, default=0), _MAX_NAME)
-    columns = decoder.values(row, fields)
+    values = decoder.values(row, fields)
     path: tuple[str, ...] = ()
-    for field, (value,) in zip(fields, columns, strict=True):
+    for field, (value,) in zip(fields, values, strict=True):
         for depth, name in enumerate(field.path[:-1]):
             if path[: depth + 1] != field.path[: depth + 1]:
                 yield Detail([Segment("  " * depth + safe(name), styles.NAME)])
@@ -64,15 +66,21 @@ def _fields(decoder: Decoder, row: Batch) -> Iterator[Detail]:
         if other == text:
             as_json = encode(value)
             other = as_json if as_json.strip('"') != text else ""
-        yield Detail(_pair(indent + safe(field.path[-1]), text, other, name_width), field)
+        name = indent + safe(field.path[-1])
+        for line in _wrapped(name, text[:_MAX_TEXT], other, name_width, columns):
+            yield Detail(line, field)
 
 
-def _pair(name: str, text: str, other: str, name_width: int) -> Segments:
-    segments = [
-        Segment(f"{name:<{name_width}}  ", styles.NAME),
-        Segment(text[:_MAX_TEXT]),
-    ]
-    return [*segments, Segment(f"   {other[:_MAX_TEXT]}", styles.DIM)] if other else segments
+def _wrapped(name: str, text: str, other: str, name_width: int, columns: int) -> Iterator[Segments]:
+    """Yield the lines of a field: its name, its text, and another form of it if there is room."""
+    room = max(columns - name_width - 2, 16)
+    lines = wrap(text, room) or [""]
+    for number, line in enumerate(lines):
+        heading = Segment(f"{'' if number else name:<{name_width}}  ", styles.NAME)
+        segments = [heading, Segment(line)]
+        if other and number == len(lines) - 1 and width(line) + len(other) + 3 <= room:
+            segments.append(Segment(f"   {other}", styles.DIM))
+        yield segments
 
 
 def _raw(row: Batch) -> Iterator[tuple[str, bytes]]:

@@ -14,30 +14,31 @@ from beepy.outputs.columns.cells import cells
 from beepy.text import safe
 from beepy.tui import keys, styles
 from beepy.tui.completion import equals
-from beepy.tui.details import details
+from beepy.tui.details import FIRST_FIELD, details
 from beepy.tui.line import Line, Listing, Segments
 from beepy.tui.stacks import Node, Tree
 from beepy.tui.table import Table
 
 _BARS: Final = 20
+_MAX_WIDTH: Final = 100  # columns of a dialog
 _MAX_VALUES: Final = 1000
 
 
 class Dialog(ModalScreen[str]):
     """A box with a title, lines and a hint; its result is a filter, "" for none."""
 
-    DEFAULT_CSS: ClassVar[str] = """
-    Dialog { align: center middle; }
-    Dialog > Vertical { max-width: 100; max-height: 90%; border: round ansi_cyan; }
+    DEFAULT_CSS: ClassVar[str] = f"""
+    Dialog {{ align: center middle; }}
+    Dialog > Vertical {{ max-width: {_MAX_WIDTH}; max-height: 90%; border: round ansi_cyan; }}
     """
 
     BINDINGS: ClassVar = [("escape,q", "leave")]
 
-    def __init__(self, title: str, hint: str) -> None:
+    def __init__(self, title: str, hint: str, *, shows_cursor: bool = True) -> None:
         super().__init__()
         self._title = title
         self._hint = hint
-        self.listing = Listing()
+        self.listing = Listing(shows_cursor=shows_cursor)
 
     def compose(self) -> ComposeResult:
         """Put the title into the border, the hint below the lines."""
@@ -73,11 +74,13 @@ class RowDialog(Dialog):
         hint = "←→ other rows   Enter filters by this value   y copies as JSON   Esc closes"
         super().__init__(table.name_shown, hint)
         self._table = table
+        self.listing.cursor = FIRST_FIELD
 
     def lines(self) -> Sequence[Segments]:
         """Return the fields of the row under the cursor."""
         row = self._table.current()
-        self._details = details(self._table.model.decoder, row) if row else []
+        columns = min(self.app.size.width, _MAX_WIDTH) - 2  # the border
+        self._details = details(self._table.model.decoder, row, columns) if row else []
         return [detail.segments for detail in self._details]
 
     def action_row(self, step: int) -> None:
@@ -249,7 +252,7 @@ class KeysDialog(Dialog):
     """All keys."""
 
     def __init__(self) -> None:
-        super().__init__("keys", "Esc closes")
+        super().__init__("keys", "↑↓ scroll   Esc closes", shows_cursor=False)
 
     def lines(self) -> Sequence[Segments]:
         """Return the table of keys."""

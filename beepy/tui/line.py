@@ -59,9 +59,10 @@ class Listing(Widget, can_focus=True):
         ("enter", "choose"),
     ]
 
-    def __init__(self, lines: Sequence[Segments] = ()) -> None:
+    def __init__(self, lines: Sequence[Segments] = (), *, shows_cursor: bool = True) -> None:
         super().__init__()
         self.lines = list(lines)
+        self._shows_cursor = shows_cursor
         self.cursor = 0
         self._top = 0
 
@@ -73,6 +74,9 @@ class Listing(Widget, can_focus=True):
 
     def action_move(self, step: int) -> None:
         """Move the cursor."""
+        if not self._shows_cursor:  # it is at the edge that lines come in from
+            edge = self._top if step < 0 else self._top + max(self.size.height - 1, 0)
+            self.cursor = edge
         self.cursor = max(min(self.cursor + step, len(self.lines) - 1), 0)
         self.refresh()
 
@@ -102,7 +106,7 @@ class Listing(Widget, can_focus=True):
         if index >= len(self.lines):
             return Strip.blank(columns)
         segments = self.lines[index]
-        if index == self.cursor:
+        if index == self.cursor and self._shows_cursor:
             style = styles.CURSOR
             segments = [Segment(text, (old or styles.PLAIN) + style) for text, old, _ in segments]
             return Strip(segments).adjust_cell_length(columns, style)

@@ -11,7 +11,7 @@ from beepy.events.stats import RunStats
 from beepy.tui import keys
 from beepy.tui.recording import Recording
 from tests.support.command import ROOT
-from tests.support.events import Exits, ring, snapshot, table
+from tests.support.events import Exits, ring, snapshot, stream, table
 from tests.support.screens import ABOUT, Pressed, model_of, use
 
 EXITS = Exits()
@@ -87,9 +87,9 @@ def test_a_row_is_opened_and_filters() -> None:
         assert pressed.line("pid         28")
         await pressed.press("n")
         assert pressed.line("pid         29")
-        fields = [line for line in pressed.lines if "│" in line]
-        at = next(index for index, line in enumerate(fields) if "comm  " in line)
-        await pressed.press(*["down"] * at, "enter")
+        await pressed.press("y")
+        assert json.loads(pressed.app.clipboard)["pid"] == 29
+        await pressed.press(*["down"] * 7, "enter")
         assert 'filter: comm == "cc1"' in pressed.lines[1]
         assert pids(pressed) == list(range(2, 30, 3))
         await pressed.press("enter", "escape")
@@ -306,6 +306,30 @@ def test_hostile_rows_are_shown_as_text() -> None:
 
     app = use(model_of(EXITS.schema)[0], steps, batches=[rows(0, 14, *hostile)])
     assert app.failure is None
+
+
+def test_long_and_nested_values_are_whole_in_the_details() -> None:
+    writer = EXITS.writer
+    text = writer.array(writer.integer("char", 1), 4096)
+    inner = writer.struct("peer", 4, [("port", writer.integer("unsigned int", 4, 0), 0)])
+    schema = stream(writer, writer.struct("long", 4100, [("peer", inner, 0), ("path", text, 32)]))
+    path = b"".join([b"/%03d" % number for number in range(1000)])
+
+    async def steps(pressed: Pressed) -> None:
+        assert max(map(len, pressed.lines)) <= 80
+        await pressed.press("enter")
+        assert pressed.line("│peer")
+        assert pressed.line("│  port  7   ").index("7") == 9
+        shown = ""
+        for _ in range(6):
+            for line in pressed.lines:
+                piece = line.strip("│ ").removeprefix("path").strip()
+                if re.fullmatch(r"[/\d]{8,}", piece) and piece not in shown:
+                    shown += piece
+            await pressed.press("pagedown")
+        assert shown == path.decode()
+
+    use(model_of(schema)[0], steps, batches=[ring(schema, [b"\7\0\0\0" + path.ljust(4096, b"\0")])])
 
 
 def test_a_resize_fits_everything_anew() -> None:
