@@ -51,10 +51,13 @@ def replay(
     from beepy.cli import session  # noqa: PLC0415 - --help needs none of it
 
     del settings
-    is_bounded = bool(count or (top and not every))
-    output_name = output or shown.default_output(plain=no_tty, bounded=is_bounded)
+    if not output:
+        from beepy.cli import terminal  # noqa: PLC0415 - for one that leaves it open
+
+        is_bounded = bool(count or (top and not every))
+        output = terminal.default_output(plain=no_tty, bounded=is_bounded)
     options = session.ShowOptions(
-        output=output_name,
+        output=output,
         buckets=tuple(buckets or ()),
         value_keys=tuple(value_keys or ()),
         labels=tuple(labels or ()),
@@ -72,5 +75,5 @@ def replay(
         arrangement=shown.arrangement(fields, sort, limit),
         limit=count,
         speed=speed,
-        hides_zeros=outputs.output(output_name).hides_zeros and not zero,
+        hides_zeros=outputs.output(output).hides_zeros and not zero,
     )

@@ -249,9 +249,12 @@ def run(
         raise UsageError(f"{signer_option}: expected --verify too")
     policy = verification.read_policy(keys or (), identity, issuer, trusted_root, policy_file)
     options = options._replace(policy=policy, verify=verify)
-    is_bounded = bool(count or timeout or (top and not every))
-    output_name = output or shown.default_output(plain=no_tty, bounded=is_bounded)
-    kind = outputs.output(output_name)
+    if not output:
+        from beepy.cli import terminal  # noqa: PLC0415 - for a run that leaves it open
+
+        is_bounded = bool(count or timeout or (top and not every))
+        output = terminal.default_output(plain=no_tty, bounded=is_bounded)
+    kind = outputs.output(output)
     interval_s = seconds("--interval", interval or "1s")
     request = RunRequest(
         images=images,
@@ -284,7 +287,7 @@ def run(
         trace=cost_options.printer(images) if trace else None,
     )
     show_options = session.ShowOptions(
-        output=output_name,
+        output=output,
         buckets=tuple(buckets or ()),
         value_keys=tuple(value_keys or ()),
         labels=tuple(labels or ()),

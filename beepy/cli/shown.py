@@ -1,13 +1,12 @@
 """The options that say what is shown, and how: those of ``run`` and of ``replay``."""
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from beepy import outputs
-from beepy.cli import panels, stdio, terminal
+from beepy.cli import panels
 from beepy.cli.option_values import one_of, seconds, whole_number
 from beepy.errors import UsageError
 
@@ -219,21 +218,6 @@ Texts: TypeAlias = Annotated[
         rich_help_panel=panels.SHOW,
     ),
 ]
-
-
-def default_output(*, plain: bool, bounded: bool) -> str:
-    """Return the output of a run without -o; ``plain`` is --no-tty.
-
-    ``bounded``: the run ends by itself, and its rows are to stay on the terminal.
-    """
-    if not os.isatty(stdio.STDOUT):
-        return "json"
-    if plain or bounded or not terminal.can_show():
-        return "columns"
-    if not terminal.has_textual():
-        stdio.eprint(f"note: columns; for the screen: {terminal.INSTALL}")
-        return "columns"
-    return "tui"
 
 
 def arrangement(

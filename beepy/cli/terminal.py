@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from beepy.cli.stdio import STDIN, STDOUT
+from beepy.cli.stdio import STDIN, STDOUT, eprint
 
 INSTALL: Final = "python3 -m pip install 'beepy-ebpf[tui]'"
 
@@ -21,6 +21,21 @@ def has_textual() -> bool:
     from importlib.util import find_spec  # noqa: PLC0415 - only on a terminal
 
     return find_spec("textual") is not None
+
+
+def default_output(*, plain: bool, bounded: bool) -> str:
+    """Return the output of a run without -o; ``plain`` is --no-tty.
+
+    ``bounded``: the run ends by itself, and its rows are to stay on the
+    """
+    if not os.isatty(STDOUT):
+        return "json"
+    if plain or bounded or not can_show():
+        return "columns"
+    if not has_textual():
+        eprint(f"note: columns; for the screen: {INSTALL}")
+        return "columns"
+    return "tui"
 
 
 @contextmanager

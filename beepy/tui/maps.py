@@ -111,5 +111,4 @@ class Maps:
 
 
 def _widget(model: MapModel) -> MapWidget:
-    title = safe(model.schema.map)
-    return PanelView(model, title) if model.panel else Table(model, title)
+    return PanelView(model) if model.panel else Table(model, safe(model.schema.map))

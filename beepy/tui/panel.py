@@ -1,6 +1,7 @@
 """The widget of a map that is no rows: histograms as bars that move, counts."""
 
 import re
+import time
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
@@ -21,17 +22,22 @@ class PanelView(Widget, can_focus=True):
 
     DEFAULT_CSS: ClassVar[str] = "PanelView { height: 1fr; min-height: 5; }"
 
-    def __init__(self, model: MapModel, title: str) -> None:
+    def __init__(self, model: MapModel) -> None:
         super().__init__()
         self.model = model
-        self._title = title
         self._version = -1
         self._lines: list[str] = []
         self._drawn: list[Segments] | None = None  # None: to be made
         self.paused = False
+        self._counted = (time.monotonic(), 0)  # and how many events there were
+        self._rate = ""
 
     def tick(self) -> None:
         """Show what has changed since the last time."""
+        now, (before, events) = time.monotonic(), self._counted
+        if self.model.schema.is_stream and now - before >= 1:
+            self._counted = now, self.model.total
+            self._rate = f"  {(self.model.total - events) / (now - before):,.0f}/s"
         if self.model.version != self._version and not self.paused:
             self._version = self.model.version
             self._drawn = None
@@ -64,7 +70,7 @@ class PanelView(Widget, can_focus=True):
         return Strip(segments).adjust_cell_length(self.size.width)
 
     def _title_segments(self, line: str) -> Segments:
-        segments = [Segment(line, styles.TITLE)]
+        segments = [Segment(line, styles.TITLE), Segment(self._rate, styles.DIM)]
         return [*segments, Segment("  paused", styles.NOTE)] if self.paused else segments
 
     def on_resize(self) -> None:

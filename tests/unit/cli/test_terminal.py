@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from beepy.cli import screen, shown, terminal
+from beepy.cli import screen, terminal
 from beepy.errors import UsageError
 
 
@@ -17,9 +17,9 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("on_a_terminal")
 def test_a_terminal_has_the_screen() -> None:
-    assert shown.default_output(plain=False, bounded=False) == "tui"
-    assert shown.default_output(plain=True, bounded=False) == "columns"
-    assert shown.default_output(plain=False, bounded=True) == "columns"
+    assert terminal.default_output(plain=False, bounded=False) == "tui"
+    assert terminal.default_output(plain=True, bounded=False) == "columns"
+    assert terminal.default_output(plain=False, bounded=True) == "columns"
     screen.check()
 
 
@@ -27,7 +27,7 @@ def test_a_terminal_has_the_screen() -> None:
 @pytest.mark.parametrize("term", ["", "dumb"])
 def test_a_dumb_one_has_columns(monkeypatch: pytest.MonkeyPatch, term: str) -> None:
     monkeypatch.setenv("TERM", term)
-    assert shown.default_output(plain=False, bounded=False) == "columns"
+    assert terminal.default_output(plain=False, bounded=False) == "columns"
     with pytest.raises(UsageError, match="output 'tui': TERM is dumb or not set"):
         screen.check()
 
@@ -35,11 +35,11 @@ def test_a_dumb_one_has_columns(monkeypatch: pytest.MonkeyPatch, term: str) -> N
 def test_pipes_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(os, "isatty", lambda fd: fd == 1)
-    assert shown.default_output(plain=False, bounded=False) == "columns"
+    assert terminal.default_output(plain=False, bounded=False) == "columns"
     with pytest.raises(UsageError, match="output 'tui': stdin and stdout are no terminal"):
         screen.check()
     monkeypatch.setattr(os, "isatty", lambda fd: fd == 0)
-    assert shown.default_output(plain=False, bounded=False) == "json"
+    assert terminal.default_output(plain=False, bounded=False) == "json"
 
 
 @pytest.mark.usefixtures("on_a_terminal")
@@ -47,7 +47,7 @@ def test_without_textual_a_line_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(terminal, "has_textual", lambda: False)
-    assert shown.default_output(plain=False, bounded=False) == "columns"
+    assert terminal.default_output(plain=False, bounded=False) == "columns"
     assert capsys.readouterr().err == f"note: columns; for the screen: {terminal.INSTALL}\n"
     with pytest.raises(UsageError, match="textual is not installed") as raised:
         screen.check()
