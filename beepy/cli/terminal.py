@@ -33,7 +33,7 @@ def default_output(*, plain: bool, bounded: bool) -> str:
     if plain or bounded or not can_show():
         return "columns"
     if not has_textual():
-        eprint(f"note: columns; for the screen: {INSTALL}")
+        eprint(f"note: -o columns; the screen needs textual: {INSTALL}")
         return "columns"
     return "tui"
 

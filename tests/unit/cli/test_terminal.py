@@ -48,7 +48,10 @@ def test_without_textual_a_line_says_how_to_get_it(
 ) -> None:
     monkeypatch.setattr(terminal, "has_textual", lambda: False)
     assert terminal.default_output(plain=False, bounded=False) == "columns"
-    assert capsys.readouterr().err == f"note: columns; for the screen: {terminal.INSTALL}\n"
+    assert (
+        capsys.readouterr().err
+        == f"note: -o columns; the screen needs textual: {terminal.INSTALL}\n"
+    )
     with pytest.raises(UsageError, match="textual is not installed") as raised:
         screen.check()
     assert raised.value.__notes__ == [terminal.INSTALL]
