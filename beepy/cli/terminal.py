@@ -26,7 +26,7 @@ def has_textual() -> bool:
 def default_output(*, plain: bool, bounded: bool) -> str:
     """Return the output of a run without -o; ``plain`` is --no-tty.
 
-    ``bounded``: the run ends by itself, and its rows are to stay on the
+    ``bounded``: the run ends by itself, and its rows are to stay on the terminal.
     """
     if not os.isatty(STDOUT):
         return "json"
