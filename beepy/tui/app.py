@@ -215,7 +215,6 @@ class ScreenApp(App[None]):
         """Show all of a row."""
         table = self.table
         if table and len(table.rows):
-            table.move(0)  # pauses, so that the row stays
             self.push_screen(RowDialog(table), self._filter_by)
 
     def action_top(self) -> None:

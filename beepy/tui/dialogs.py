@@ -74,7 +74,14 @@ class RowDialog(Dialog):
         hint = "←→ other rows   Enter filters by this value   y copies as JSON   Esc closes"
         super().__init__(table.name_shown, hint)
         self._table = table
+        self._goes_on = not table.paused and not table.follows
+        table.pause(paused=True)  # the row is to stay
         self.listing.cursor = FIRST_FIELD
+
+    def on_unmount(self) -> None:
+        """Let a table, or sorted rows, go on."""
+        if self._goes_on:
+            self._table.pause(paused=False)
 
     def lines(self) -> Sequence[Segments]:
         """Return the fields of the row under the cursor."""

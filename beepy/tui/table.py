@@ -75,11 +75,11 @@ class Table(Widget, can_focus=True):
         """Show what has come since the last time; the app calls it a few times a second."""
         if self.model.version == self._version:
             return
-        if self.paused:
-            if self.size.width:
-                self.refresh(Region(0, 0, self.size.width, 1))  # the count of newer rows
-            return
-        self.reload()
+        if not self.paused:
+            self.reload()
+        elif self.size.width:
+            self._version = self.model.version
+            self.refresh(Region(0, 0, self.size.width, 1))  # the count of newer rows
 
     def reload(self) -> None:
         """Take the rows as they are now."""

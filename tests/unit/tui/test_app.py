@@ -375,6 +375,11 @@ def test_a_table_changes_in_place() -> None:
         assert changed == [["11"], [], ["5"]]
         await pressed.press("down", "enter")
         assert "key, 4 bytes" in pressed.text
+        await pressed.write(reading(3, k2=99))
+        await pressed.press("y")
+        assert json.loads(pressed.app.clipboard)["value"] == 20  # of the row that is shown
+        await pressed.press("escape")
+        assert pressed.lines[3].split()[:2] == ["2", "99"]
 
     use(model_of(schema)[0], steps)
 
