@@ -100,7 +100,7 @@ class ScreenApp(App[None]):
         """Show what is written to stderr on the last line, and keep it."""
         for line in event.text.splitlines():
             if line.strip():
-                self.foot.tell(line, keep=True)
+                self.foot.tell(safe(line), keep=True)
         if not self.maps.pages:
             self._said.replace([[Segment(line)] for line in self.foot.kept])
             self._said.action_move(len(self.foot.kept))

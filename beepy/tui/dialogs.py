@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 from rich.segment import Segment
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 
 from beepy.events.fields import Field
@@ -43,7 +44,7 @@ class Dialog(ModalScreen[str]):
     def compose(self) -> ComposeResult:
         """Put the title into the border, the hint below the lines."""
         with Vertical() as box:
-            box.border_title = self._title.replace("[", r"\[")
+            box.border_title = Content(self._title)  # a text would be markup
             yield self.listing
             yield Line(lambda _: [Segment(self._hint, styles.DIM)])
 

@@ -308,6 +308,23 @@ def test_hostile_rows_are_shown_as_text() -> None:
     assert app.failure is None
 
 
+def test_hostile_names_are_shown_as_text() -> None:
+    names = "[red]\\[/]\x1b[31m[@click=app.quit]"
+    schema = EXITS.schema._replace(map=names, image=names)
+
+    async def steps(pressed: Pressed) -> None:
+        shown = "[red]\\[/]\\x1b[31m[@click=app.quit]"
+        assert shown in pressed.lines[1]
+        await pressed.press("enter")
+        assert shown in pressed.lines[2].replace("─", "")
+        print("\x1b[31m[red]")
+        await pressed.press("escape", "w")
+        assert "\\x1b[31m[red]" in pressed.lines[-1]
+        assert re.fullmatch(r"[-\w.]+\.jsonl", pressed.app.prompt.text)
+
+    use(model_of(schema)[0], steps, batches=[rows(0, 3)._replace(schema=schema)])
+
+
 def test_long_and_nested_values_are_whole_in_the_details() -> None:
     writer = EXITS.writer
     text = writer.array(writer.integer("char", 1), 4096)
