@@ -8,7 +8,7 @@ from beepy import hooks, map_types, maps
 from beepy.collection.collection import Collection
 from beepy.collection.losses import Losses
 from beepy.events import schemas
-from beepy.events.batch import Machine, Reader, no_name
+from beepy.events.batch import Machine, Reader, no_frames, no_name
 from beepy.host.machine import possible_cpus
 from beepy.log import Log
 from beepy.maps.counted import CountedReader, count_in
@@ -43,7 +43,7 @@ def of(collection: Collection, losses: Losses) -> Iterator[Reader]:
             )
             continue
         if not schema.is_stream:
-            losses.tables.append(schema)
+            losses.tables.append((tracked.map, schema))
         if total:
             reader = CountedReader(reader, total)
             losses.rings.append(reader)
@@ -60,7 +60,7 @@ def of(collection: Collection, losses: Losses) -> Iterator[Reader]:
 
 def _machine(collection: Collection) -> Machine:
     """Return what this machine knows of numbers in records; stacks are in maps of fixed names."""
-    from beepy.enrich import symbols, users  # noqa: PLC0415 - only a vocabulary needs them
+    from beepy.enrich import symbols, user_symbols, users  # noqa: PLC0415 - only a vocabulary needs them
     from beepy.maps import stacks  # noqa: PLC0415 - as above
 
     known = symbols.Symbols()
@@ -70,6 +70,9 @@ def _machine(collection: Collection) -> Machine:
         group=users.group,
         kernel_stack=stacks.text_of(kernel, known.function) if kernel else no_name,
         user_stack=stacks.text_of(user) if user else no_name,
+        user_symbols=(
+            stacks.user_text_of(user, user_symbols.UserSymbols().frame) if user else no_frames
+        ),
     )
 
 

@@ -141,7 +141,8 @@ def read_ring(reader: RingReader, handle: Handler, records: int) -> float:
 def counter_metric(schema: Schema) -> EventMetric:
     """Return the metric of a ``counter_`` ring: all fields are labels."""
     decoder = Decoder(schema)
-    labels = MetricLabels(decoder, decoder.fields)
+    names = [field.label for field in decoder.fields]
+    labels = MetricLabels(decoder, decoder.fields, names)
     return EventMetric(
         "events", Role.COUNTER, decoder, labels, value=None, bounds=(), max_series=10_000
     )

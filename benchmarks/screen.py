@@ -28,8 +28,8 @@ from beepy.outputs.none import NullSink
 from beepy.session import Run
 from beepy.source import parse
 from beepy.tui.about import About
-from beepy.tui.driver import TerminalFile
 from beepy.tui.showing import SCROLLBACK, Showing
+from beepy.tui.terminal_file import TerminalFile
 from benchmarks._peers import MARK, ROOT, compile_c, exits, mount_tracing
 from benchmarks._report import limit, machine, medians, table
 from benchmarks.startup import first_event

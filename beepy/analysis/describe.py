@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from beepy import map_types, sections
-from beepy.analysis import effects, requirements
+from beepy.analysis import delegation, effects, loss_counts, metric_infos, requirements
 from beepy.analysis.description import (
     CheckInfo,
     Description,
@@ -18,6 +18,8 @@ from beepy.analysis.description import (
     RelocationInfo,
     VariableInfo,
 )
+from beepy.analysis.loss_counts import LossCount
+from beepy.analysis.metric_infos import MapMetrics
 from beepy.analysis.requirements import Requirements
 from beepy.btf.cformat import c_type
 from beepy.core.access import KIND_NAMES, parse, show
@@ -27,9 +29,7 @@ from beepy.events.batch import Batch, Part, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.decoders import Decoders
-from beepy.events.metrics import decide
 from beepy.events.schemas import of_iterator, of_map
-from beepy.events.selection import KINDS
 from beepy.obj.insn import CALL
 from beepy.obj.pinning import Pins
 from beepy.obj.sections import KCONFIG
@@ -70,14 +70,10 @@ def describe(
     schemas = dict(schemas_of(spec))
     not_shown = {refusal.map: refusal for refusal in spec.not_shown}
     tracked = {decision.map: decision for decision in spec.tracked}
-    with_metric = [s for s in schemas.values() if s.role in KINDS or s.metrics]
-    decision = decide([Decoder(schema) for schema in with_metric])
-    metrics = {
-        **{m.schema.map: (m.name, m.labels, m.endless) for m in decision.accepted},
-        **{schema.map: _planned(schema) for schema in decision.planned},
-    }
+    counts = loss_counts.of_maps(spec)
+    metrics, warnings = metric_infos.of(schemas)
     if check:
-        check = check._replace(warnings=(*check.warnings, *decision.warnings))
+        check = check._replace(warnings=(*check.warnings, *warnings))
     return Description(
         name=image.name,
         digest=image.digest,
@@ -96,8 +92,9 @@ def describe(
                 map_spec,
                 schemas.get(map_spec.name),
                 not_shown.get(map_spec.name),
-                metrics.get(map_spec.name, (None, (), ())),
+                metrics.get(map_spec.name, MapMetrics()),
                 reason=tracked[map_spec.name].reason if map_spec.name in tracked else "",
+                losses=counts.get(map_spec.name),
                 decoders=decoders,
             )
             for map_spec in spec.maps
@@ -109,6 +106,7 @@ def describe(
         externs=tuple(extern.name for extern in spec.externs),
         relocations=tuple(_relocation_infos(spec, fixups)) if relocations else (),
         needs=needs,
+        token=delegation.of_collection(spec),
         check=check,
     )
 
@@ -133,6 +131,7 @@ def _program_info(
         externs=tuple(externs),
         changes=effects.of_program(program, helpers, pinned),
         needs=needs,
+        besides_token=delegation.besides_of(program, needs),
     )
 
 
@@ -141,14 +140,14 @@ def _map_info(
     map_spec: MapSpec,
     schema: Schema | None,
     not_shown: NotShown | None,
-    metric: tuple[str | None, tuple[str, ...], tuple[str, ...]],
+    metrics: MapMetrics,
     *,
     reason: str,
+    losses: LossCount | None,
     decoders: Decoders,
 ) -> MapInfo:
-    """Return the description of a map; ``metric`` is its metric's name, labels, endless labels."""
+    """Return the description of a map."""
     role = schema.role if schema else not_shown.role if not_shown else None
-    metric_name, labels, endless = metric
     return MapInfo(
         name=map_spec.name,
         section=map_spec.section,
@@ -164,9 +163,11 @@ def _map_info(
         type_reason=reason or None,
         role=role.value if role else None,
         not_shown=not_shown.reason if not_shown else None,
-        metric=metric_name,
-        labels=labels,
-        endless=endless,
+        metric=metrics.infos[0].name if metrics.infos else None,
+        labels=metrics.infos[0].labels if metrics.infos else (),
+        metrics=metrics.infos,
+        endless=metrics.endless,
+        losses=losses,
         fields=tuple(_fields(decoders.of(schema))) if schema else (),
     )
 
@@ -181,13 +182,6 @@ def _iterator_infos(spec: CollectionSpec, decoders: Decoders) -> Iterator[Iterat
             record_type=c_type(schema.btf, schema.record),
             fields=tuple(_fields(decoders.of(schema))),
         )
-
-
-def _planned(schema: Schema) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """Return the name of the first metric that a map feeds, and its labels."""
-    plan = schema.metrics[0]
-    labels = plan.labels[:-1] if plan.buckets else plan.labels
-    return plan.name, tuple(sorted([label.name for label in labels])), ()
 
 
 def schemas_of(spec: CollectionSpec) -> Iterator[tuple[str, Schema]]:

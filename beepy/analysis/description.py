@@ -2,7 +2,9 @@
 
 from typing import NamedTuple
 
-from beepy.analysis.requirements import Requirements
+from beepy.analysis.delegation import Delegation
+from beepy.analysis.loss_counts import LossCount
+from beepy.analysis.requirements import Capability, Requirements
 from beepy.events.codec import Value
 
 
@@ -10,7 +12,7 @@ class ProgramInfo(NamedTuple):
     """A program; ``type`` is "" for an unknown section, ``target`` "" if the section names none.
 
     ``changes`` is what it can change besides its own maps. ``needs`` includes the maps that it
-    uses.
+    uses. ``besides_token`` are the capabilities that it needs if a BPF token loads it.
     """
 
     name: str
@@ -23,6 +25,7 @@ class ProgramInfo(NamedTuple):
     externs: tuple[str, ...]
     changes: tuple[str, ...]
     needs: Requirements
+    besides_token: tuple[Capability, ...]
 
 
 class FieldInfo(NamedTuple):
@@ -38,14 +41,25 @@ class FieldInfo(NamedTuple):
     part: str
 
 
+class MetricInfo(NamedTuple):
+    """A metric of the page; ``type`` is counter, gauge or histogram."""
+
+    name: str
+    type: str
+    labels: tuple[str, ...]
+
+
 class MapInfo(NamedTuple):
-    """A map; ``role``, ``metric``, ``labels`` and ``fields`` only if the convention tracks it.
+    """A map; ``role``, ``metrics`` and ``fields`` only if the convention tracks it.
+
+    ``metric`` and ``labels`` are those of the first metric.
 
     ``not_shown`` is why a map with a role is not shown, None if it is. ``pinned`` is the path where
     the object pins it by name and reuses a map that is pinned there, None if it does not.
     ``endless`` are the labels that have ever more values while the machine runs.
     ``record_type`` is the type that a buffer's records are shown with, "" for other maps;
     ``type_reason`` says why, if the map does not declare the types that it is shown with.
+    ``losses`` is how a run counts what it loses, None if it is not shown.
     """
 
     name: str
@@ -64,7 +78,9 @@ class MapInfo(NamedTuple):
     not_shown: str | None
     metric: str | None
     labels: tuple[str, ...]
+    metrics: tuple[MetricInfo, ...]
     endless: tuple[str, ...]
+    losses: LossCount | None
     fields: tuple[FieldInfo, ...]
 
 
@@ -127,7 +143,8 @@ class Description(NamedTuple):
     """One object of an image; ``changes`` is what it can change besides its own maps.
 
     ``convention`` says how it is known what the maps mean, ``unsupported`` which parts of the image
-    have no effect. ``check`` is None unless a kernel was checked.
+    have no effect. ``token`` is what a BPF token must delegate. ``check`` is None unless a kernel
+    was checked.
     """
 
     name: str
@@ -148,4 +165,5 @@ class Description(NamedTuple):
     externs: tuple[str, ...]
     relocations: tuple[RelocationInfo, ...]
     needs: Requirements
+    token: Delegation
     check: CheckInfo | None

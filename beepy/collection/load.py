@@ -30,6 +30,7 @@ from beepy.obj.sections import KCONFIG, KSYMS
 from beepy.obj.spec import CollectionSpec, JumpTableRef, ProgramSpec, Value
 from beepy.oci.image import Image
 from beepy.sections import Hook
+from beepy.sys import token
 from beepy.text import safe
 from beepy.uapi import MapType, ProgType
 
@@ -78,7 +79,8 @@ def load(
         from beepy.collection import kaddrs  # noqa: PLC0415 - few objects have any
 
         spec = kaddrs.apply(spec, spec.exporter.kaddrs)
-    skipped = SkippedPrograms(missing, tolerant=spec.exporter is not None)
+    tolerant = spec.exporter is not None
+    skipped = SkippedPrograms(missing, tolerant=tolerant, optional=spec.optional)
     refuse = _refusal_handler(skipped)
     operations = _operations(spec)
 
@@ -107,6 +109,7 @@ def load_planned(
 
     The caller closes the Collection.
     """
+    token.of_process()  # without the one that the environment names nothing is tried
     spec = _with_kconfig(planned.spec)
     targets = {program.spec.name: program.target for program in planned.programs}
     collection = Collection(spec, targets, skipped, btf)

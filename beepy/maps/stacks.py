@@ -18,14 +18,25 @@ def text_of(stacks: Map, symbol: Callable[[int], str] = hex) -> Callable[[int], 
     ``symbol`` makes the text of an address. The function returns "" for a stack that is not there:
     its key may be a negative errno, and the kernel replaces old stacks by new ones.
     """
+    return lambda key: _SEPARATOR.join([symbol(frame) for frame in _frames(stacks, key)])
 
-    def text(key: int) -> str:
-        try:
-            value = stacks.lookup((key & 0xFFFFFFFF).to_bytes(4, "little")) or b""
-        except KernelError:
-            return ""
-        count = min(len(value) // _FRAME, _MAX_FRAMES)
-        frames = struct.unpack(f"<{count}Q", value[: count * _FRAME])
-        return _SEPARATOR.join([symbol(frame) for frame in frames if frame])
+
+def user_text_of(stacks: Map, frame_of: Callable[[int, int], str]) -> Callable[[int, int], str]:
+    """Return a function from a process and a stack's key to its frames, as ``text_of`` does.
+
+    ``frame_of`` makes the text of an address of a process.
+    """
+
+    def text(pid: int, key: int) -> str:
+        return _SEPARATOR.join([frame_of(pid, frame) for frame in _frames(stacks, key)])
 
     return text
+
+
+def _frames(stacks: Map, key: int) -> list[int]:
+    try:
+        value = stacks.lookup((key & 0xFFFFFFFF).to_bytes(4, "little")) or b""
+    except KernelError:
+        return []
+    count = min(len(value) // _FRAME, _MAX_FRAMES)
+    return [frame for frame in struct.unpack(f"<{count}Q", value[: count * _FRAME]) if frame]

@@ -90,7 +90,8 @@ class Executable(NamedTuple):
 class Symbol(NamedTuple):
     """A symbol that is defined.
 
-    ``hidden``: its version is not the default one, to which a name without version refers.
+    ``hidden``: its version is not the default one, to which a name without version refers. ``size``
+    is in bytes, 0 if it is unknown.
     """
 
     name: bytes
@@ -99,6 +100,7 @@ class Symbol(NamedTuple):
     address: int
     weak: bool
     indirect: bool
+    size: int
 
 
 class Probe(NamedTuple):
@@ -225,7 +227,7 @@ def _defined(
         names = _bytes(file, file.sections[table.link])
         indices, named = _versions(file) if kind == "SHT_DYNSYM" else (b"", {})
         left = _MAX_SHARED * len(names)
-        for number, (at, info, section, address) in enumerate(_symbols(file, table)):
+        for number, (at, info, section, address, size) in enumerate(_symbols(file, table)):
             if (
                 info & 15 not in types
                 or not section
@@ -253,20 +255,21 @@ def _defined(
                 address=address,
                 weak=info >> 4 == _WEAK,
                 indirect=info & 15 == _IFUNC,
+                size=size,
             )
 
 
-def _symbols(file: Executable, table: Section) -> Iterator[tuple[int, int, int, int]]:
-    """Yield name, info, section and value of each symbol."""
+def _symbols(file: Executable, table: Section) -> Iterator[tuple[int, int, int, int, int]]:
+    """Yield name, info, section, value and size of each symbol."""
     layout = _SYMBOL[file.bits]
     data = _bytes(file, table)
     records = layout.iter_unpack(data[: len(data) - len(data) % layout.size])
     if file.bits == 64:
-        for name, info, _, section, value, _ in records:
-            yield name, info, section, value
+        for name, info, _, section, value, size in records:
+            yield name, info, section, value, size
     else:
-        for name, value, _, info, _, section in records:
-            yield name, info, section, value
+        for name, value, size, info, _, section in records:
+            yield name, info, section, value, size
 
 
 def _versions(file: Executable) -> tuple[bytes, dict[int, bytes]]:

@@ -22,6 +22,7 @@ from beepy.outputs.series import EventMetric, MetricLabels, StreamCounts, TableM
 if TYPE_CHECKING:
     from beepy.events.label_decoders import MachineNames
     from beepy.outputs.exporter_page import ExporterPage
+    from beepy.outputs.metrics_server import MetricsServer
 
 _log = Log(__name__)
 
@@ -39,10 +40,10 @@ class Exporter(NamedTuple):
 
 
 class _Stream(NamedTuple):
-    """A stream's counters, and its metric if it has one."""
+    """A stream's counters, and its metrics."""
 
     counts: StreamCounts
-    metric: EventMetric | None
+    metrics: list[EventMetric]
 
 
 class Prometheus:
@@ -52,7 +53,8 @@ class Prometheus:
     for a slow reader of the rows. ``bounds`` are those of -b, ``values`` the fields of -k,
     ``labels`` those of --labels, ``max_series`` bounds each metric. ``stats`` are the counters
     of the run. If no map has a metric, nothing is served and ``url`` is "", unless ``always``.
-    ``exporter`` is given if an image is of ebpf_exporter.
+    ``exporter`` is given if an image is of ebpf_exporter. If not ``serving`` once it is open,
+    scrapes wait for ``start``.
 
     Write every batch, empty ones too: they carry the number of lost records. Maps of several images
     with one name share a metric; its label ``image`` distinguishes them.
@@ -71,7 +73,9 @@ class Prometheus:
         always: bool = True,
         max_series: int = MAX_SERIES,
         exporter: Exporter | None = None,
+        serving: bool = True,
     ) -> None:
+        self._serving = serving
         self._listen = (host, port)
         self._read_tables = read_tables
         self._bounds = bounds
@@ -82,13 +86,14 @@ class Prometheus:
         self._max_series = max_series
         self._exporter = exporter
         self._exporter_page: ExporterPage | None = None
-        self._types: dict[str, str] = {}  # metric name -> TYPE, sorted
+        self._types: dict[str, tuple[str, str]] = {}  # metric name -> TYPE and HELP, sorted
         self._streams: dict[Schema, _Stream] = {}
         self._tables: dict[Schema, TableMetric] = {}
+        self._drained: dict[Schema, list[EventMetric]] = {}  # tables that the run empties
         self._render_lock = threading.Lock()
         self._closed = False
         self._self_page: Callable[[], bytes] | None = None
-        self._close_server: Callable[[], None] | None = None
+        self._server: MetricsServer | None = None
         self.address = ("", 0)  # of the listening socket: with the port that the kernel chose for 0
         self.url = ""  # of the page
 
@@ -103,39 +108,49 @@ class Prometheus:
         for warning in metrics.warnings:
             _log.warning("%s", warning)
         self._streams = {
-            decoder.schema: _Stream(StreamCounts(decoder.schema), None)
+            decoder.schema: _Stream(StreamCounts(decoder.schema), [])
             for decoder in decoders
             if decoder.schema.is_stream
         }
-        maps_of = Counter(metric.name for metric in metrics.accepted)
+        maps_of = Counter((metric.name, metric.scope) for metric in metrics.accepted)
         for metric in sorted(metrics.accepted, key=lambda metric: metric.name):
-            self._types[metric.name] = KINDS[metric.role]
-            self._add(metric, metric.schema.image if maps_of[metric.name] > 1 else "")
+            self._types.setdefault(metric.name, (KINDS[metric.role], metric.help))
+            several = maps_of[metric.name, metric.scope] > 1
+            self._add(metric, metric.schema.image if several else "")
         if self._exporter:
             from beepy.outputs.exporter_page import ExporterPage  # noqa: PLC0415 - few runs need it
 
             self._exporter_page = ExporterPage(metrics.planned, self._exporter, self._max_series)
         if self._types or self._exporter or self._always:
-            server = MetricsServer(*self._listen, self.page)
-            self._close_server = server.close
+            server = MetricsServer(*self._listen, self.page, serving=self._serving)
+            self._server = server
             self.address = server.host, server.port
             self.url = server.url
+
+    def start(self) -> None:
+        """Serve the page from now on."""
+        if self._server:
+            self._server.start()
 
     def write(self, batch: Batch) -> None:
         """Count the records of a stream's batch."""
         stream = self._streams.get(batch.schema)
         if stream is not None:
             stream.counts.add(batch)
-            if batch.records and stream.metric:
-                stream.metric.write(batch)
+            if batch.records:
+                for metric in stream.metrics:
+                    metric.write(batch)
             if batch.records and self._exporter_page:
                 self._exporter_page.write(batch)
+        elif batch.records:
+            for metric in self._drained.get(batch.schema, ()):
+                metric.write(batch)
 
     def close(self) -> None:
         """Refuse waiting scrapes, and stop the server and its threads."""
         self._closed = True
-        if self._close_server:
-            self._close_server()
+        if self._server:
+            self._server.close()
 
     def page(self) -> list[bytes]:
         """Return the text of all metrics as they are now, in pieces; any thread may call it.
@@ -150,15 +165,14 @@ class Prometheus:
         self._check_open()
         with self._render_lock:
             samples: dict[str, list[bytes]] = {name: [] for name in self._types}
-            for stream in self._streams.values():
-                if stream.metric:
-                    samples[stream.metric.name] += stream.metric.page()
+            for metric in self._event_metrics():
+                samples[metric.name] += metric.page()
             for schema, table in self._tables.items():
                 samples[table.name] += table.page(snapshots[schema])
             pieces = []
             for name, lines in samples.items():
                 if lines:
-                    pieces += [head(name, self._types[name]).encode(), *lines]
+                    pieces += [head(name, *self._types[name]).encode(), *lines]
             if self._exporter_page:
                 pieces += self._exporter_page.page(snapshots)
             pieces.append(self._render_self())
@@ -176,10 +190,14 @@ class Prometheus:
 
     def _overflowed(self) -> dict[str, None]:
         """Return the names of the metrics that had more series than they may have."""
-        limits = [stream.metric.limit for stream in self._streams.values() if stream.metric]
+        limits = [metric.limit for metric in self._event_metrics()]
         limits += [table.limit for table in self._tables.values()]
         limits += self._exporter_page.limits if self._exporter_page else []
         return dict.fromkeys(limit.name for limit in limits if limit.overflowed)
+
+    def _event_metrics(self) -> list[EventMetric]:
+        streams = [stream.metrics for stream in self._streams.values()]
+        return [metric for metrics in (*streams, *self._drained.values()) for metric in metrics]
 
     def _check_open(self) -> None:
         if self._closed:
@@ -187,10 +205,17 @@ class Prometheus:
 
     def _add(self, metric: Metric, image: str) -> None:
         """Add a map's metric; ``image`` is the value of its label of that name, or ""."""
-        name, role, decoder, value, chosen = metric
+        name, role, decoder, value, chosen, measure = metric
         schema = metric.schema
-        labels = MetricLabels(decoder, metric.fields, image, metric.reserved)
-        if not schema.is_stream:
+        labels = MetricLabels(
+            decoder,
+            metric.fields,
+            metric.names,
+            image=image,
+            taken=metric.reserved,
+            scope=metric.scope,
+        )
+        if not schema.is_stream and not measure:
             assert value is not None
             self._tables[schema] = TableMetric(
                 name, decoder, labels, value, self._max_series, aggregated=chosen is not None
@@ -202,7 +227,11 @@ class Prometheus:
             decoder,
             labels,
             value=value,
-            bounds=self._bounds.get(schema, DEFAULT_BUCKETS),
+            bounds=metric.bounds or self._bounds.get(schema, DEFAULT_BUCKETS),
             max_series=self._max_series,
+            slots=bool(measure and measure.slots),
         )
-        self._streams[schema] = self._streams[schema]._replace(metric=event_metric)
+        if schema.is_stream:
+            self._streams[schema].metrics.append(event_metric)
+        else:
+            self._drained.setdefault(schema, []).append(event_metric)

@@ -14,11 +14,11 @@ from beepy.session import Run
 from beepy.tui.about import About
 from beepy.tui.model import Model
 from beepy.tui.recording import Recording
+from beepy.tui.terminal_file import TerminalFile
 from beepy.tui.timeline import Timeline
 
 if TYPE_CHECKING:
     from beepy.tui.app import ScreenApp  # imports textual
-    from beepy.tui.driver import TerminalFile  # as above
 
 _log = Log(__name__)
 
@@ -41,7 +41,7 @@ class Showing:
         self.recording = recording
         self._stays = stays
         self._app: ScreenApp | None = None
-        self._file: TerminalFile | None = None
+        self._file = TerminalFile()  # before privileges are given up: it may be another user's
         self._is_leaving = False
         self._error: BaseException | None = None  # of the run
         self._ended = threading.Event()
@@ -51,8 +51,7 @@ class Showing:
     def leave(self) -> None:
         """End the screen; for signal handlers."""
         self._is_leaving = True
-        if self._file:
-            self._file.leave()
+        self._file.leave()
         if self._app:
             self._app.leave()
 
@@ -71,7 +70,7 @@ class Showing:
                 app.run()
                 failure = app.failure
                 self.messages = app.foot.kept
-                if not self._file or not self._file.is_gone:
+                if not self._file.is_gone:
                     self.lines = app.last_lines
         finally:
             running.stop()
@@ -79,8 +78,7 @@ class Showing:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
             worker.join()
-            if self._file:
-                self._file.close()
+            self._file.close()
         if self._error:
             raise self._error
         if failure:
@@ -102,13 +100,11 @@ class Showing:
     def _make_app(self, running: Run, about: About) -> "ScreenApp":
         gc.disable()  # imports make many objects, and no garbage
         from beepy.tui.app import ScreenApp  # noqa: PLC0415 - the programs are attached before
-        from beepy.tui.driver import TerminalDriver, TerminalFile  # noqa: PLC0415 - as above
+        from beepy.tui.driver import TerminalDriver  # noqa: PLC0415 - as above
 
         gc.freeze()
         gc.enable()
-        self._file = TerminalDriver.file = TerminalFile()
-        if self._is_leaving:
-            self._file.leave()
+        TerminalDriver.file = self._file
         self._app = ScreenApp(self.model, about, running.stats, self.recording)
         if self._ended.is_set():
             self._app.ended()
