@@ -23,6 +23,7 @@ from beepy.obj.pinning import Pins
 from beepy.obj.spec import CollectionSpec, MapSpec, Value
 from beepy.oci import lookup
 from beepy.oci.image import Image
+from beepy.oci.option_checks import asks_read_only
 from beepy.oci.options import Options
 from beepy.session import FILTERED, OWN, Run
 from beepy.source import parse_all, warn_of
@@ -59,6 +60,7 @@ class RunRequest(NamedTuple):
     ``rewrite``: programs get code that counts what they lose. ``cost``: measure what programs cost;
     ``max_overhead`` is the share of one CPU that they may take; ``shed``: over it they run for some
     threads only. ``trace`` is called with each line that programs print, in a thread of its own.
+    ``read_only``: programs that can change more than their own maps are refused.
     """
 
     images: Sequence[str | Image | CollectionSpec]
@@ -87,6 +89,7 @@ class RunRequest(NamedTuple):
     max_overhead: float | None = None
     shed: bool = False
     trace: "Callable[[TraceLine], None] | None" = None
+    read_only: bool = False
 
 
 class Loaded(NamedTuple):
@@ -220,6 +223,10 @@ def _load(
     """
     images = [specs_of(image, request.options) for image in request.images]
     specs = _with_options(request, images)
+    if where := "--read-only" if request.read_only else asks_read_only(request.options):
+        from beepy.analysis import read_only  # noqa: PLC0415 - most runs may change things
+
+        read_only.check(specs, request.pins, where)
     filters = request.filters
     selection, common = None, request.common
     if request.subjects:

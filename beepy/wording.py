@@ -48,6 +48,7 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--policy": "policy={text}",
     "--prog": "programs=[{text}]",
     "--pull": "pull={text}",
+    "--read-only": "read_only=True",
     "--relocations": "relocations=True",
     "--set": "variables={entry}",
     "--storage": "options=Options(storage={text})",
@@ -84,7 +85,8 @@ COMMAND_LINE_ALONE: Final = frozenset(
         *("--record", "--speed"),
         *("--dry-run", "--input", "--name", "--password-stdin"),
         "--KEY",
-        *("--labels", "--top", "--by", "--every", "--sum", "--avg"),
+        *("--allow", "--recordings", "--max-count", "--max-timeout"),
+        *("--labels", "--summary", "--top", "--by", "--every", "--sum", "--avg"),
         "--scrollback",
         "--sort",  # of other programs in messages, too
     }

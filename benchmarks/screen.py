@@ -75,8 +75,9 @@ def child(directory: str, seconds: int, *, shown: bool) -> None:
         began, cpu = time.monotonic(), time.process_time()
         if shown:
             showing = Showing(DEFAULT, SCROLLBACK, None, stays=False)
-            run.add_sink(showing.model)
+            run.add_sink(showing.sink)
             showing.show(run, About())
+            showing.close()
         else:
             run.add_sink(NullSink())
             for _ in run.batches():

@@ -25,18 +25,19 @@ from beepy.btf.cformat import c_type
 from beepy.core.access import KIND_NAMES, parse, show
 from beepy.core.resolve import Fixup
 from beepy.errors import BtfError, DecodeError, RelocationError
+from beepy.events import text_lines
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.decoders import Decoders
 from beepy.events.schemas import of_iterator, of_map
-from beepy.obj.insn import CALL
 from beepy.obj.pinning import Pins
 from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, CoreRef, ExternRef, MapSpec, NotShown, ProgramSpec
 from beepy.oci.image import Image
+from beepy.sections import Mechanism
 from beepy.text import safe
-from beepy.uapi import HELPERS, MapFlag, MapType
+from beepy.uapi import MapFlag, MapType
 
 _NONE_RESOLVED: Mapping[str, Sequence[Fixup]] = MappingProxyType({})
 _MAX_DEFAULT: Final = 4096  # bytes of one variable whose value is shown; larger ones are buffers
@@ -60,18 +61,21 @@ def describe(
     """
     needs, needs_of = requirements.of_collection(spec)
     loaded = {program.name for program in spec.loaded}
-    pinned = effects.of_pinned_maps(spec)
+    effects_of_maps = effects.of_maps(spec)
     programs = tuple(
-        _program_info(program, needs_of[program.name], pinned, loaded=program.name in loaded)
+        _program_info(
+            program, needs_of[program.name], effects_of_maps, loaded=program.name in loaded
+        )
         for program in spec.programs
     )
-    changes = {change for program in programs for change in program.changes} | {*pinned.values()}
+    changes = {change for program in programs for change in program.changes}
+    changes |= {*effects_of_maps.values()}
     decoders = Decoders()
-    schemas = dict(schemas_of(spec))
+    schema_of = dict(schemas_of(spec))
     not_shown = {refusal.map: refusal for refusal in spec.not_shown}
     tracked = {decision.map: decision for decision in spec.tracked}
     counts = loss_counts.of_maps(spec)
-    metrics, warnings = metric_infos.of(schemas)
+    metrics, warnings = metric_infos.of(schema_of)
     if check:
         check = check._replace(warnings=(*check.warnings, *warnings))
     return Description(
@@ -90,7 +94,7 @@ def describe(
             _map_info(
                 spec,
                 map_spec,
-                schemas.get(map_spec.name),
+                schema_of.get(map_spec.name),
                 not_shown.get(map_spec.name),
                 metrics.get(map_spec.name, MapMetrics()),
                 reason=tracked[map_spec.name].reason if map_spec.name in tracked else "",
@@ -98,7 +102,7 @@ def describe(
                 decoders=decoders,
             )
             for map_spec in spec.maps
-            if map_spec.contents is None or map_spec.name in schemas  # not all sections of data
+            if map_spec.contents is None or map_spec.name in schema_of  # not all sections of data
         ),
         iterators=tuple(_iterator_infos(spec, decoders)),
         parameters=tuple([ParameterInfo(*parameter) for parameter in spec.parameters]),
@@ -112,13 +116,9 @@ def describe(
 
 
 def _program_info(
-    program: ProgramSpec, needs: Requirements, pinned: Mapping[str, str], *, loaded: bool
+    program: ProgramSpec, needs: Requirements, maps: Mapping[str, str], *, loaded: bool
 ) -> ProgramInfo:
     hook = sections.find(program.section)
-    ids = dict.fromkeys(insn.imm for insn in program.insns if insn.code == CALL and insn.src == 0)
-    helpers = tuple(
-        HELPERS[number] if 0 <= number < len(HELPERS) else f"#{number}" for number in ids
-    )
     externs = dict.fromkeys(ref.name for ref in program.refs if isinstance(ref, ExternRef))
     return ProgramInfo(
         name=program.name,
@@ -127,9 +127,9 @@ def _program_info(
         target=program.attach_to or (sections.target(hook, program.section) if hook else ""),
         autoload=loaded,
         instructions=len(program.insns),
-        helpers=helpers,
+        helpers=effects.helpers(program),
         externs=tuple(externs),
-        changes=effects.of_program(program, helpers, pinned),
+        changes=effects.of_program(program, maps),
         needs=needs,
         besides_token=delegation.besides_of(program, needs),
     )
@@ -182,6 +182,23 @@ def _iterator_infos(spec: CollectionSpec, decoders: Decoders) -> Iterator[Iterat
             record_type=c_type(schema.btf, schema.record),
             fields=tuple(_fields(decoders.of(schema))),
         )
+
+
+def shown(spec: CollectionSpec) -> Iterator[Schema]:
+    """Yield the schemas of all that a run shows: of tracked maps and of iterators.
+
+    The lines of an iterator without a record may be text or hex: two schemas of one name.
+    """
+    for _, schema in schemas_of(spec):
+        yield schema
+    for record in dict.fromkeys(spec.iterator_records.values()):
+        yield of_iterator(spec, record)
+    for program in spec.programs:
+        hook = sections.find(program.section)
+        is_iterator = hook is not None and hook.mechanism is Mechanism.ITERATOR
+        if is_iterator and program.name not in spec.iterator_records:
+            yield text_lines.schema(spec.name, program.name, "line")
+            yield text_lines.schema(spec.name, program.name, "hex")
 
 
 def schemas_of(spec: CollectionSpec) -> Iterator[tuple[str, Schema]]:

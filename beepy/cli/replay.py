@@ -28,6 +28,7 @@ def replay(
     buckets: shown.Buckets = None,
     value_keys: shown.ValueKeys = None,
     labels: shown.Labels = None,
+    summary: shown.Summary = False,
     count: shown.Count = None,
     prom_port: shown.PromPort = None,
     prom_host: shown.PromHost = "127.0.0.1",
@@ -51,11 +52,8 @@ def replay(
     from beepy.cli import session  # noqa: PLC0415 - --help needs none of it
 
     del settings
-    if not output:
-        from beepy.cli import terminal  # noqa: PLC0415 - for one that leaves it open
-
-        is_bounded = bool(count or (top and not every))
-        output = terminal.default_output(plain=no_tty, bounded=is_bounded)
+    bounded = bool(count or (top and not every))
+    output = shown.output_name(output, top, summary=summary, plain=no_tty, bounded=bounded)
     options = session.ShowOptions(
         output=output,
         buckets=tuple(buckets or ()),
@@ -65,6 +63,7 @@ def replay(
         host=prom_host,
         port=prom_port,
         metrics=not no_metrics,
+        summary=summary,
         top=shown.top(top, by, every, total, average, fields=bool(fields)),
         scrollback=scrollback,
     )

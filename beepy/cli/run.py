@@ -41,6 +41,7 @@ def run(
     buckets: shown.Buckets = None,
     value_keys: shown.ValueKeys = None,
     labels: shown.Labels = None,
+    summary: shown.Summary = False,
     count: shown.Count = None,
     timeout: Annotated[
         str | None,
@@ -224,6 +225,7 @@ def run(
     issuer: verification.Issuer = "",
     trusted_root: verification.TrustedRoot = None,
     policy_file: verification.PolicyFile = None,
+    read_only: verification.ReadOnly = False,
 ) -> None:
     """Run images and show their events until Ctrl-C."""
     if not images:
@@ -249,11 +251,10 @@ def run(
         raise UsageError(f"{signer_option}: expected --verify too")
     policy = verification.read_policy(keys or (), identity, issuer, trusted_root, policy_file)
     options = options._replace(policy=policy, verify=verify)
-    if not output:
-        from beepy.cli import terminal  # noqa: PLC0415 - for a run that leaves it open
-
-        is_bounded = bool(count or timeout or (top and not every))
-        output = terminal.default_output(plain=no_tty, bounded=is_bounded)
+    if summary and count is None and timeout is None:
+        raise UsageError("--summary: expected --count or --timeout: it is shown at the end")
+    bounded = bool(count or timeout or (top and not every))
+    output = shown.output_name(output, top, summary=summary, plain=no_tty, bounded=bounded)
     kind = outputs.output(output)
     interval_s = seconds("--interval", interval or "1s")
     request = RunRequest(
@@ -285,6 +286,7 @@ def run(
         max_overhead=max_overhead.share if max_overhead else None,
         shed=bool(max_overhead and max_overhead.shed),
         trace=cost_options.printer(images) if trace else None,
+        read_only=read_only,
     )
     show_options = session.ShowOptions(
         output=output,
@@ -297,6 +299,7 @@ def run(
         metrics=not no_metrics,
         top=shown.top(top, by, every, total, average, fields=bool(fields)),
         record=record,
+        summary=summary,
         cost=measure or max_overhead is not None,
         scrollback=scrollback,
     )

@@ -42,6 +42,8 @@ def make(
 def show(showing: Showing, launched: Launched, replayed: str) -> None:
     """Show the run until its user leaves; then print what was on the screen. Raise BeepyError."""
     about = About(tuple(_images(launched.images)), safe(os.path.basename(replayed)))  # noqa: PTH119 - a path as typed
+    if showing.recording:
+        launched.run.add_observer(showing.recording)
     try:
         with terminal.colors():
             showing.show(launched.run, about)

@@ -11,27 +11,24 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from beepy import __version__, outputs
 from beepy.chosen import Chosen, passing
-from beepy.cli import drop, opening, signals
+from beepy.cli import drop, opening, signals, summary_line
 from beepy.cli.stdio import STDERR, STDOUT, eprint, redirect_to_null
-from beepy.errors import OutputError, OverheadError
 from beepy.events.batch import Batch, Schema
 from beepy.events.stats import RunStats
 from beepy.launch import Launched, Loaded, RunRequest, launch
-from beepy.log import Log
 from beepy.obj.spec import Role
 from beepy.session import Run
 from beepy.text import safe
 from beepy.width import columns_of_terminal
 
 if TYPE_CHECKING:
+    from beepy.cli.digest import Digest  # few runs ask for it
     from beepy.events.arrangement import Arrangement  # few runs arrange
     from beepy.events.protocols import Sink  # only types
     from beepy.events.top import Wanted  # few runs ask for it
     from beepy.kernel.link import Step  # only types
     from beepy.outputs.prometheus import Exporter, Prometheus  # not for every run
     from beepy.tui.showing import Showing  # as above
-
-_log = Log(__name__)
 
 _DEFAULT_PORT: Final = 9091  # bee's
 LOST: Final = "lost"  # values of --fail-on-loss
@@ -46,8 +43,9 @@ class ShowOptions(NamedTuple):
     --labels. The metrics page is served at
     ``host`` and ``port``; without a port at bee's, if an image has metrics. ``record`` is the file
     that records are written to, "" for none. ``cost``: the summary has what the run cost.
-    ``top``: the largest groups are shown in the place of events. ``scrollback`` rows of each map
-    are kept by the screen. ``replayed`` is the file of a recording that is shown ("": a run).
+    ``top``: the largest groups are shown in the place of events; ``summary``: a summary at the end.
+    ``scrollback`` rows of each map are kept by the screen. ``replayed`` is the file of a recording
+    that is shown ("": a run).
     """
 
     output: str
@@ -60,6 +58,7 @@ class ShowOptions(NamedTuple):
     metrics: bool = True
     record: str = ""
     cost: bool = False
+    summary: bool = False
     top: "Wanted | None" = None
     scrollback: int | None = None
     replayed: str = ""
@@ -139,12 +138,22 @@ def _show(
         launched = start()
         running = launched.run
         with running:
-            row_options = _row_options(options, running)
-            showing = _showing(options, row_options, launched)
+            digest = _digest(launched) if options.summary else None
+            showing = _showing(options, launched)
+            if showing:
+                summary.callback(showing.close)
+            instead = digest or showing  # of the rows on stdout
             started = _attach(
-                launched, options, lines, timeout, row_options=row_options, showing=showing
+                launched,
+                options,
+                lines,
+                timeout,
+                sink=instead.sink if instead else None,
+                leave=showing.leave if showing else signals.end_stalled_write,
             )
-            summary.push(partial(_print_summary, running.stats, started, options.cost))
+            summary.push(partial(summary_line.print_summary, running.stats, started, options.cost))
+            if digest:
+                summary.push(partial(digest.print, started))
             if showing:
                 from beepy.cli import screen  # noqa: PLC0415 - not for every run
 
@@ -169,21 +178,25 @@ def _attach(
     lines: Callable[[Launched], Iterable[str]],
     timeout: float | None,
     *,
-    row_options: outputs.RowOptions,
-    showing: "Showing | None",
+    sink: "Sink | None",
+    leave: Callable[[], None],
 ) -> float:
-    """Open the outputs, attach, and report it on stderr; return the (monotonic) start time."""
+    """Open the outputs, attach, and report it on stderr; return the (monotonic) start time.
+
+    ``sink`` takes the place of the output, unless it is None. The first signal calls ``leave``.
+    """
     output = outputs.output(options.output)
     running, loaded, chosen, *_ = launched
+    row_options = _row_options(options, running)
     # errors of the outputs, such as a port in use, are raised before anything is attached
     metrics = _metrics(chosen, options, running, row_options, loaded)
-    rows: Sink = showing.model if showing else output.make(STDOUT, row_options)
+    rows = sink or output.make(STDOUT, row_options)
     if options.top:
         rows = _top(options.top, running, rows)
     started = time.monotonic()
     gc.freeze()  # all objects so far live as long as the run: the collector need not visit them
     gc.enable()
-    _stop_by_signals(running, showing)
+    _stop_by_signals(running, leave)
     if timeout is not None:
         signals.end_stalled_write(timeout)
     if options.record:
@@ -201,19 +214,16 @@ def _attach(
     if options.top:
         _tick(options.top, running)
     running.add_sink(rows)
-    if showing and showing.recording:
-        running.add_observer(showing.recording)
     return started
 
 
-def _showing(
-    options: ShowOptions, row_options: outputs.RowOptions, launched: Launched
-) -> "Showing | None":
+def _showing(options: ShowOptions, launched: Launched) -> "Showing | None":
     """Return the screen of a run, None if it has another output."""
     if not outputs.output(options.output).is_screen:
         return None
     from beepy.cli import screen  # noqa: PLC0415 - not for every run
 
+    row_options = _row_options(options, launched.run)
     about = None if options.replayed else _about(launched.images)
     return screen.make(row_options, options.scrollback, about)
 
@@ -241,6 +251,12 @@ def _tick(wanted: "Wanted", running: Run) -> None:
     running.add_resources(ticking)
 
 
+def _digest(launched: Launched) -> "Digest":
+    from beepy.cli.digest import Digest  # noqa: PLC0415 - few runs ask for it
+
+    return Digest(launched)
+
+
 def _recorder(path: str, images: Sequence[Loaded]) -> "Sink":
     from beepy.recording.recorder import Recorder  # noqa: PLC0415 - few runs record
 
@@ -251,107 +267,6 @@ def _about(images: Sequence[Loaded]) -> Mapping[str, object]:
     """Return what a recording says of its run."""
     names = {image.name: image.image.digest if image.image else "" for image in images}
     return {"beepy": __version__, "images": names, "machine": os.uname().release}
-
-
-def _print_summary(
-    stats: RunStats,
-    started: float,
-    shows_cost: bool,  # noqa: FBT001 - an ExitStack gives the rest
-    error: type[BaseException] | None,
-    *_: object,
-) -> None:
-    """Print the summary line, unless the run ends with an error that says more.
-
-    The cost that only -v asks for is logged.
-
-    A second signal is not such an error. After a full disk, the rows shown before it count; so
-    they do if the programs cost too much.
-    """
-    if error is None or issubclass(error, KeyboardInterrupt | OutputError | OverheadError):
-        seconds = time.monotonic() - started
-        _log_details(stats)
-        for line in ring_lines(stats):
-            eprint(line)
-        if stats.cost:
-            from beepy.cli import cost_lines  # noqa: PLC0415 - few runs measure it
-
-            for line in cost_lines.lines(stats.cost):
-                if shows_cost:
-                    eprint(line)
-                else:
-                    _log.info("%s", line)
-        eprint(summary_line(stats, seconds, shows_cost=shows_cost))
-
-
-def _log_details(stats: RunStats) -> None:
-    for schema, (size, peak, _) in stats.rings.items():
-        _log.info("map '%s': at most %d of %d bytes in use", safe(schema.map), peak, size)
-    for (_, program), missed in stats.missed.items():
-        if missed is None:
-            _log.info("program '%s': missed runs: unknown", safe(program))
-
-
-def ring_lines(stats: RunStats) -> Iterator[str]:
-    """Yield the size to try for each ring buffer that was too small."""
-    for schema, (size, _, wanted) in stats.rings.items():
-        if wanted:
-            option = f"--map-size {safe(schema.map)}={_size_text(wanted)}"
-            yield f"note: {safe(schema.map)}: records did not fit {_size_text(size)}: try {option}"
-
-
-def _size_text(size: int) -> str:
-    for unit, factor in (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)):
-        if size % factor == 0:
-            return f"{size // factor}{unit}"
-    return str(size)
-
-
-def summary_line(stats: RunStats, seconds: float, *, shows_cost: bool = False) -> str:
-    """Return the last line of every run: how many events were shown, filtered and lost.
-
-    With ``shows_cost`` it has what the run cost, too.
-    """
-    unknown = _map_names([schema for schema, count in stats.lost.items() if count is None])
-    known = sum(count for count in (*stats.lost.values(), *stats.lost_at.values()) if count)
-    places = [place for (_, place), count in stats.lost_at.items() if count]
-    losers = ", ".join(
-        filter(None, [_map_names([schema for schema, n in stats.lost.items() if n]), *places])
-    )
-    parts = [f"{stats.shown} shown", f"{stats.filtered} filtered"]
-    if stats.own:
-        parts.append(f"{stats.own} of beepy's own left out")
-    if skipped := len(stats.skipped_programs):
-        parts.append(f"{skipped} programs left out" if skipped > 1 else "1 program left out")
-    if stats.zeros:
-        parts.append(f"{stats.zeros} zero {'row' if stats.zeros == 1 else 'rows'} hidden (--zero)")
-    if stats.cut_by_count:
-        parts.append(f"{stats.cut_by_count} not shown (--count)")
-    if stats.cut_by_limit:
-        parts.append(f"{stats.cut_by_limit} not shown (--limit)")
-    if stats.cut_by_top:
-        parts.append(f"{stats.cut_by_top} not shown (--top)")
-    evicting = _map_names([*stats.evicting])
-    if known or (not unknown and not (evicting and not stats.lost)):
-        parts.append(f"{known} lost ({losers})" if losers else "0 lost")
-    if unknown:
-        parts.append(f"lost unknown ({unknown})")
-    if missed := sum(filter(None, stats.missed.values())):
-        parts.append(f"{missed} missed {'run' if missed == 1 else 'runs'}")
-    elif None in stats.missed.values():
-        parts.append("missed runs unknown")
-    if stats.sampled > 1:
-        parts.append(f"sampled 1/{stats.sampled}")
-    if evicting:
-        parts.append(f"evictions unknown ({evicting})")
-    if shows_cost and stats.cost:
-        from beepy.cli import cost_lines  # noqa: PLC0415 - few runs measure it
-
-        parts.append(cost_lines.summary(stats.cost))
-    return f"beepy: {', '.join(parts)}, {seconds:.1f} s"
-
-
-def _map_names(schemas: Sequence[Schema]) -> str:
-    return ", ".join(dict.fromkeys([safe(schema.map) for schema in schemas]))
 
 
 def _row_options(options: ShowOptions, running: Run) -> outputs.RowOptions:
@@ -431,8 +346,8 @@ def _exporter(loaded: Sequence[Loaded]) -> "Exporter | None":
     return Exporter(configs, of_this_machine(), partial(program_states, collections))
 
 
-def _stop_by_signals(running: Run, showing: "Showing | None") -> None:
-    """Let the first signal stop the run and its screen, a second one raise KeyboardInterrupt.
+def _stop_by_signals(running: Run, leave: Callable[[], None]) -> None:
+    """Let the first signal stop the run and call ``leave``, a second one raise KeyboardInterrupt.
 
     Stopping a run that has ended does nothing.
     """
@@ -440,9 +355,6 @@ def _stop_by_signals(running: Run, showing: "Showing | None") -> None:
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's own
         signals.handle(signals.interrupt)
         running.stop()
-        if showing:
-            showing.leave()
-        else:
-            signals.end_stalled_write()
+        leave()
 
     signals.handle(stop)

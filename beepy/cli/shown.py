@@ -198,6 +198,14 @@ NoTty: TypeAlias = Annotated[
     bool,
     typer.Option("--no-tty", help="Plain output, even on a terminal.", rich_help_panel=panels.SHOW),
 ]
+Summary: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--summary",
+        help="Show counts and top values at the end, as 2 kB of JSON.",
+        rich_help_panel=panels.SHOW,
+    ),
+]
 Scrollback: TypeAlias = Annotated[
     int | None,
     typer.Option(
@@ -229,6 +237,31 @@ def arrangement(
     from beepy.events.arrangement import Arrangement  # noqa: PLC0415 - few runs arrange
 
     return Arrangement(fields or (), sort or (), limit)
+
+
+def output_name(
+    output: str | None, top_count: int | None, *, summary: bool, plain: bool, bounded: bool
+) -> str:
+    """Return the output of a run: that of -o, else one that fits; ``plain`` is --no-tty.
+
+    ``bounded``: the run ends by itself. Raise UsageError for options that do not go together.
+    """
+    if summary:
+        check_summary(output, top_count)
+        return "json"
+    if output:
+        return output
+    from beepy.cli import terminal  # noqa: PLC0415 - for a run that leaves it open
+
+    return terminal.default_output(plain=plain, bounded=bounded)
+
+
+def check_summary(output: str | None, top_count: int | None) -> None:
+    """Raise UsageError for options that do not go with --summary."""
+    if output is not None:
+        raise UsageError("--summary: not with -o: it takes the place of rows")
+    if top_count is not None:
+        raise UsageError("--summary: not with --top: it has the top values of each field")
 
 
 def top(

@@ -45,7 +45,7 @@ class JsonLines:
         for decoder in decoders:
             presentation = decoder.schema.presentation
             hidden = presentation.not_in_json if presentation else ()
-            fields = _by_struct(decoder.shown(hidden))
+            fields = by_struct(decoder.shown(hidden))
             view = decoder.view(fields, _converter, absent=b"null")
             lines = _MapLines(fields, view, {})
             lines.formats[()] = _line_format(decoder.schema.map, fields, ())
@@ -67,7 +67,7 @@ class JsonLines:
         """Do nothing: each batch was written at once."""
 
 
-def _by_struct(fields: Sequence[Field]) -> tuple[Field, ...]:
+def by_struct(fields: Sequence[Field]) -> tuple[Field, ...]:
     """Return the fields with those of one struct together, at the place of its first one."""
     ranks: dict[tuple[str, ...], int] = {}
     for field in fields:

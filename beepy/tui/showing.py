@@ -29,7 +29,7 @@ _SIGNALS: Final = (signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH)
 
 
 class Showing:
-    """The screen of one run; ``model`` is the sink to add to it, ``recording`` the observer.
+    """The screen of one run; ``sink`` is to be added to it, ``recording`` as an observer.
 
     ``stays``: at the end of the run, the screen stays until the user leaves.
     """
@@ -37,7 +37,7 @@ class Showing:
     def __init__(
         self, options: RowOptions, scrollback: int, recording: Recording | None, *, stays: bool
     ) -> None:
-        self.model = Model(options, scrollback, None if recording else Timeline())
+        self.sink = Model(options, scrollback, None if recording else Timeline())
         self.recording = recording
         self._stays = stays
         self._app: ScreenApp | None = None
@@ -54,6 +54,10 @@ class Showing:
         self._file.leave()
         if self._app:
             self._app.leave()
+
+    def close(self) -> None:
+        """Release the terminal."""
+        self._file.close()
 
     def show(self, running: Run, about: About) -> None:
         """Iterate over the run, and show it.
@@ -78,7 +82,6 @@ class Showing:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
             worker.join()
-            self._file.close()
         if self._error:
             raise self._error
         if failure:
@@ -105,7 +108,7 @@ class Showing:
         gc.freeze()
         gc.enable()
         TerminalDriver.file = self._file
-        self._app = ScreenApp(self.model, about, running.stats, self.recording)
+        self._app = ScreenApp(self.sink, about, running.stats, self.recording)
         if self._ended.is_set():
             self._app.ended()
         return self._app

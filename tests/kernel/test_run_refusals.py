@@ -334,3 +334,18 @@ def test_describe_needs_no_privilege(beepy: Beepy) -> None:
         done = as_nobody(beepy)(*command)
         assert (done.code, done.err) == (0, "")
     assert os.geteuid() == 0
+
+
+@pytest.mark.parametrize("option", ["--read-only", "--policy"])
+def test_what_can_change_more_than_its_maps_is_refused_before_loading(
+    beepy: Beepy, tmp_path: Path, option: str
+) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text("read-only = true\n")
+    asked = [option] if option == "--read-only" else [option, str(policy)]
+    done = beepy("-d", "run", "exitsnoop", "xdpcount", "--iface", "lo", *asked)
+    where = option if option == "--read-only" else f"{policy}: read-only"
+    assert (done.code, done.out) == (1, "")
+    assert f"beepy: xdpcount: {where}: program 'count' can change packets" in done.said
+    assert not re.search("PROG_LOAD|MAP_CREATE", done.err)
+    assert beepy("run", "exitsnoop", *asked, "-o", "none", "--timeout", "0.1").code == 0

@@ -98,6 +98,7 @@ def test_a_wrong_type_is_named(call: Callable[[], object], error: str) -> None:
             opened(programs="a"),
             "programs 'a': no program has that name: expected sched_process_exit",
         ),
+        (lambda: next(untyped.run(SPEC, by="comm")), "by: expected top, too"),
         (opened(texts="x"), "texts 'x': no array of bytes has that name"),
         (opened(targets={"x": "y"}), "targets: program 'x': known programs: sched_process_exit"),
         (opened(iface="lo"), "iface: exitsnoop: not used by any program"),
