@@ -66,6 +66,7 @@ def open(  # noqa: A001 - as in tarfile and wave
     interval: float | None = _INTERVAL,
     timeout: float | None = None,
     count: int | None = None,
+    until: str = "",
     cost: bool = False,
     max_overhead: float | None = None,
     shed: bool = False,
@@ -100,7 +101,7 @@ def open(  # noqa: A001 - as in tarfile and wave
     directory), ``container``, ``pod`` and ``unit`` choose whose events are shown, each one or
     several. Tables are read each ``interval`` seconds (None: only at the end, and through
     ``run.maps``); without ``interval`` as often as the image says. The run ends after ``timeout``
-    seconds or ``count`` rows.
+    seconds or ``count`` rows, or with the first row for which the expression ``until`` is true.
 
     ``cost``: measure what the programs cost (``run.stats.cost``); if they take more than
     ``max_overhead`` of one CPU (0.02: 2 %), they are detached, and the iteration ends with
@@ -136,6 +137,7 @@ def open(  # noqa: A001 - as in tarfile and wave
     arguments.expect("count", [count], "a number above 0", int | None)
     if count is not None and count < 1:
         raise arguments.wrong_value("count", "a number above 0", count)
+    arguments.expect("until", [until], "an expression", str)
     arguments.expect("rewrite", [rewrite], "True or False", bool)
     arguments.expect("max_overhead", [max_overhead], "a number above 0", int | float | None)
     if max_overhead is not None and not max_overhead > 0:
@@ -189,6 +191,7 @@ def open(  # noqa: A001 - as in tarfile and wave
         own_intervals=interval == _INTERVAL,
         timeout=timeout,
         limit=count,
+        until=until,
         rewrite=rewrite,
         cost=bool(cost),
         max_overhead=max_overhead,
@@ -209,22 +212,31 @@ def replay(
     limit: int | None = None,
     speed: float | None = None,
     count: int | None = None,
+    until: str = "",
 ) -> Run:
     """Return the run of a recording (``--record``), which needs no privilege.
 
-    The caller closes the run. ``filters``, ``where``, ``fields``, ``sort``, ``limit`` and ``count``
-    are those of ``open``; ``speed`` is how many seconds of the recording pass in one (None: all at
-    once). Raises RecordingError, UsageError.
+    The caller closes the run. ``filters``, ``where``, ``fields``, ``sort``, ``limit``, ``count``
+    and ``until`` are those of ``open``; ``speed`` is how many seconds of the recording pass in one
+    (None: all at once). Raises RecordingError, UsageError.
     """
     from beepy.chosen import Chosen  # noqa: PLC0415 - a run needs none of it
     from beepy.launch import replay as launch_replay  # noqa: PLC0415 - as above
 
     arguments.expect("path", [path], "a path", str | Path)
+    arguments.expect("until", [until], "an expression", str)
     if speed is not None:
         arguments.expect_seconds("speed", speed)
     chosen = Chosen(arguments.listed("filters", filters), arguments.listed("where", where))
     arrangement = _arrangement(fields, sort, limit)
-    return launch_replay(str(path), chosen, arrangement=arrangement, limit=count, speed=speed).run
+    return launch_replay(
+        str(path),
+        chosen,
+        arrangement=arrangement,
+        limit=count,
+        until=until,
+        speed=speed,
+    ).run
 
 
 class OpenOptions(TypedDict, total=False):
@@ -254,6 +266,7 @@ class OpenOptions(TypedDict, total=False):
     interval: float | None
     timeout: float | None
     count: int | None
+    until: str
     cost: bool
     max_overhead: float | None
     shed: bool

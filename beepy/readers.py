@@ -1,6 +1,6 @@
 """What is read of a loaded collection: a reader for each map that is shown, and each iterator."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,11 @@ from beepy.host.machine import possible_cpus
 from beepy.log import Log
 from beepy.maps.counted import CountedReader, count_in
 from beepy.text import safe
+from beepy.uapi import MapType
 
 if TYPE_CHECKING:
     from beepy.collection.cgroup_ids import CgroupWatch  # few maps are filled
+    from beepy.enrich.symbols import Symbols  # few records have addresses
 
 _log = Log(__name__)
 
@@ -23,14 +25,16 @@ _log = Log(__name__)
 def of(collection: Collection, losses: Losses) -> Iterator[Reader]:
     """Yield a reader for each tracked map and each iterator."""
     machine = cache(lambda: _machine(collection))
+    has_stacks = any(held.type == MapType.STACK_TRACE for held in collection.maps.values())
+    addresses = Machine(kernel_function=_kernel_function())
     for tracked in collection.spec.tracked:
         tracked_map = collection.maps[tracked.map]
         cpus = possible_cpus() if map_types.of(tracked_map.type).is_percpu else 0
         schema = schemas.of_tracked(collection.spec, tracked, cpus)._replace(
             kernel=collection.kernel_types
         )
-        if schema.vocabulary:
-            schema = schema._replace(machine=machine())
+        names = machine() if schema.vocabulary or has_stacks else addresses
+        schema = schema._replace(machine=names)
         total = losses.of_map(tracked.map) if schema.is_stream else None
         if total is None and tracked.lost_in in collection.maps:
             total = count_in(collection.maps[tracked.lost_in])
@@ -59,12 +63,17 @@ def of(collection: Collection, losses: Losses) -> Iterator[Reader]:
 
 
 def _machine(collection: Collection) -> Machine:
-    """Return what this machine knows of numbers in records; stacks are in maps of fixed names."""
+    """Return what this machine knows of numbers in records.
+
+    Stacks are in maps of fixed names, or in the only map of stacks.
+    """
     from beepy.enrich import symbols, user_symbols, users  # noqa: PLC0415 - only a vocabulary needs them
     from beepy.maps import stacks  # noqa: PLC0415 - as above
 
     known = symbols.Symbols()
-    kernel, user = (collection.maps.get(name) for name in ("ig_kstack", "ig_ustack"))
+    held = [each for each in collection.maps.values() if each.type == MapType.STACK_TRACE]
+    only = held[0] if len(held) == 1 else None
+    kernel, user = (collection.maps.get(name, only) for name in ("ig_kstack", "ig_ustack"))
     return Machine(
         user=users.user,
         group=users.group,
@@ -73,7 +82,20 @@ def _machine(collection: Collection) -> Machine:
         user_symbols=(
             stacks.user_text_of(user, user_symbols.UserSymbols().frame) if user else no_frames
         ),
+        kernel_function=known.function,
     )
+
+
+def _kernel_function() -> Callable[[int], str]:
+    """Return a function from an address to its name, which reads the symbols when first called."""
+
+    @cache
+    def known() -> "Symbols":
+        from beepy.enrich.symbols import Symbols  # noqa: PLC0415 - few records have addresses
+
+        return Symbols()
+
+    return lambda address: known().function(address)
 
 
 def watches(collections: Sequence[Collection]) -> "Iterator[CgroupWatch]":

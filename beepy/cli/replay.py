@@ -15,6 +15,7 @@ def replay(
     settings: Settings,
     file: Annotated[str, typer.Argument(metavar="FILE", help="A file that run --record wrote.")],
     output: shown.Output = None,
+    rotate: shown.Rotate = "",
     filters: shown.Filters = None,
     wheres: shown.Wheres = None,
     fields: shown.Fields = None,
@@ -30,6 +31,7 @@ def replay(
     labels: shown.Labels = None,
     summary: shown.Summary = False,
     count: shown.Count = None,
+    until: shown.Until = "",
     prom_port: shown.PromPort = None,
     prom_host: shown.PromHost = "127.0.0.1",
     no_metrics: shown.NoMetrics = False,
@@ -64,6 +66,7 @@ def replay(
         port=prom_port,
         metrics=not no_metrics,
         summary=summary,
+        rotate=rotate,
         top=shown.top(top, by, every, total, average, fields=bool(fields)),
         scrollback=scrollback,
     )
@@ -73,6 +76,7 @@ def replay(
         options,
         arrangement=shown.arrangement(fields, sort, limit),
         limit=count,
+        until=until,
         speed=speed,
         hides_zeros=outputs.output(output).hides_zeros and not zero,
     )

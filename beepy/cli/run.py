@@ -8,7 +8,7 @@ import typer
 
 from beepy import outputs
 from beepy.cli import cost_options, panels, shown, verification, whose
-from beepy.cli.option_values import one_of, seconds
+from beepy.cli.option_values import one_of, seconds, size
 from beepy.cli.settings import Settings
 from beepy.cli.spelling import OTHERS
 from beepy.errors import BeepyError, ImageNotFound, TargetError, UsageError
@@ -27,6 +27,7 @@ def run(
         typer.Argument(metavar="IMAGE...", help="Image references, ELF files or archives."),
     ] = None,
     output: shown.Output = None,
+    rotate: shown.Rotate = "",
     filters: shown.Filters = None,
     wheres: shown.Wheres = None,
     fields: shown.Fields = None,
@@ -43,6 +44,7 @@ def run(
     labels: shown.Labels = None,
     summary: shown.Summary = False,
     count: shown.Count = None,
+    until: shown.Until = "",
     timeout: Annotated[
         str | None,
         typer.Option(
@@ -140,6 +142,16 @@ def run(
             rich_help_panel=panels.SHOW,
         ),
     ] = "",
+    last: Annotated[
+        int | None,
+        typer.Option(
+            "--last",
+            metavar="SIZE",
+            parser=size("--last", 64 << 10),
+            help="With --record: keep the newest 64M, and write them at the end.",
+            rich_help_panel=panels.SHOW,
+        ),
+    ] = None,
     variables: Annotated[
         list[str] | None,
         typer.Option(
@@ -280,6 +292,7 @@ def run(
         own_intervals=interval is None,
         timeout=seconds("--timeout", timeout) if timeout else None,
         limit=count,
+        until=until,
         hides_zeros=kind.hides_zeros and not zero,
         rewrite=not no_rewrite,
         cost=measure or settings.verbose or kind.is_screen,
@@ -300,6 +313,8 @@ def run(
         top=shown.top(top, by, every, total, average, fields=bool(fields)),
         record=record,
         summary=summary,
+        last=last,
+        rotate=rotate,
         cost=measure or max_overhead is not None,
         scrollback=scrollback,
     )

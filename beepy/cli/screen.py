@@ -1,12 +1,12 @@
 """The screen of a run: ``-o tui``."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
 from beepy import hooks, outputs
-from beepy.cli import terminal
+from beepy.cli import recorded, terminal
 from beepy.cli.stdio import STDIN, STDOUT, eprint, write
 from beepy.errors import OutputError, UsageError
 from beepy.launch import Launched, Loaded
@@ -31,11 +31,14 @@ def check() -> None:
 
 
 def make(
-    row_options: outputs.RowOptions, scrollback: int | None, about: Mapping[str, object] | None
+    row_options: outputs.RowOptions,
+    scrollback: int | None,
+    images: Sequence[Loaded],
+    replayed: str,
 ) -> Showing:
-    """Return the screen of a run; ``about`` is what recordings say of it, None for a replay."""
-    recording = None if about is None else Recording(about)
-    usual = SCROLLBACK if recording else REPLAYED
+    """Return the screen of a run of these images, or of a recording (``replayed`` is its file)."""
+    recording = None if replayed else Recording(recorded.about_run(images))
+    usual = REPLAYED if replayed else SCROLLBACK
     return Showing(row_options, scrollback or usual, recording, stays=True)
 
 

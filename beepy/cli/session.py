@@ -1,21 +1,21 @@
 """One run of the command line: signals, outputs, metrics and the summary line."""
 
 import gc
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from beepy import __version__, outputs
-from beepy.chosen import Chosen, passing
-from beepy.cli import drop, opening, signals, summary_line
+from beepy import outputs
+from beepy.chosen import Chosen
+from beepy.cli import drop, metrics_page, opening, signals, summary_line
 from beepy.cli.stdio import STDERR, STDOUT, eprint, redirect_to_null
-from beepy.events.batch import Batch, Schema
+from beepy.errors import UsageError
+from beepy.events.batch import Schema
 from beepy.events.stats import RunStats
-from beepy.launch import Launched, Loaded, RunRequest, launch
+from beepy.launch import Launched, RunRequest, launch
 from beepy.obj.spec import Role
 from beepy.session import Run
 from beepy.text import safe
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from beepy.events.protocols import Sink  # only types
     from beepy.events.top import Wanted  # few runs ask for it
     from beepy.kernel.link import Step  # only types
-    from beepy.outputs.prometheus import Exporter, Prometheus  # not for every run
-    from beepy.tui.showing import Showing  # as above
+    from beepy.tui.showing import Showing  # not for every run
 
 _DEFAULT_PORT: Final = 9091  # bee's
 LOST: Final = "lost"  # values of --fail-on-loss
@@ -37,15 +36,16 @@ _METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
 
 
 class ShowOptions(NamedTuple):
-    """How rows and metrics are shown: ``output`` is its name in ``outputs.TABLE``.
+    """How rows and metrics are shown: ``output`` is a name in ``outputs.TABLE``, or a file.
 
     ``buckets`` are the values of -b, ``value_keys`` those of -k, ``labels`` those of
     --labels. The metrics page is served at
     ``host`` and ``port``; without a port at bee's, if an image has metrics. ``record`` is the file
-    that records are written to, "" for none. ``cost``: the summary has what the run cost.
-    ``top``: the largest groups are shown in the place of events; ``summary``: a summary at the end.
-    ``scrollback`` rows of each map are kept by the screen. ``replayed`` is the file of a recording
-    that is shown ("": a run).
+    that records are written to, "" for none, ``last`` the bytes of them that are kept in memory
+    until then (None: all are written). ``rotate`` is as of --rotate. ``cost``: the summary has what
+    the run cost. ``top``: the largest groups are shown in the place of events; ``summary``: a
+    summary at the end. ``scrollback`` rows of each map are kept by the screen. ``replayed`` is the
+    file of a recording that is shown ("": a run).
     """
 
     output: str
@@ -57,6 +57,8 @@ class ShowOptions(NamedTuple):
     port: int | None = None
     metrics: bool = True
     record: str = ""
+    last: int | None = None
+    rotate: str = ""
     cost: bool = False
     summary: bool = False
     top: "Wanted | None" = None
@@ -91,6 +93,7 @@ def replay(
     *,
     arrangement: "Arrangement | None",
     limit: int | None,
+    until: str,
     speed: float | None,
     hides_zeros: bool,
 ) -> None:
@@ -104,6 +107,7 @@ def replay(
             chosen,
             arrangement=arrangement,
             limit=limit,
+            until=until,
             speed=speed,
             hides_zeros=hides_zeros,
         )
@@ -118,6 +122,12 @@ def _check(options: ShowOptions) -> None:
         from beepy.cli import screen  # noqa: PLC0415 - not for every run
 
         screen.check()
+    if options.rotate:
+        from beepy.outputs.rotation import rotation  # noqa: PLC0415 - few runs have it
+
+        rotation(options.rotate)
+    if options.last is not None and not options.record:
+        raise UsageError("--last: expected --record FILE too")
     if options.buckets or options.value_keys or options.labels:
         from beepy.outputs import metric_options  # noqa: PLC0415 - few runs have one
 
@@ -185,22 +195,22 @@ def _attach(
 
     ``sink`` takes the place of the output, unless it is None. The first signal calls ``leave``.
     """
-    output = outputs.output(options.output)
     running, loaded, chosen, *_ = launched
     row_options = _row_options(options, running)
     # errors of the outputs, such as a port in use, are raised before anything is attached
-    metrics = _metrics(chosen, options, running, row_options, loaded)
-    rows = sink or output.make(STDOUT, row_options)
-    if options.top:
-        rows = _top(options.top, running, rows)
+    metrics = metrics_page.listen(chosen, options, running, row_options, loaded)
+    rows, intervals = _rows(options, running, row_options, sink)
+    if options.record:
+        from beepy.cli import recorded  # noqa: PLC0415 - few runs record
+
+        recording = recorded.recorder(options.record, options.last, running, loaded)
+        launched.attached.append(partial(running.add_observer, recording))
     started = time.monotonic()
     gc.freeze()  # all objects so far live as long as the run: the collector need not visit them
     gc.enable()
     _stop_by_signals(running, leave)
     if timeout is not None:
         signals.end_stalled_write(timeout)
-    if options.record:
-        launched.attached.append(lambda: running.add_observer(_recorder(options.record, loaded)))
     launched.attached.append(partial(drop.drop, launched, _steps(options)))
     running.attach()
     for line in lines(launched):
@@ -209,10 +219,10 @@ def _attach(
         eprint(f"metrics: {metrics.url}")
     if metrics:
         metrics.start()
-        if not output.shows_rows:
-            running.add_resources(_measuring(running))
-    if options.top:
-        _tick(options.top, running)
+        if measured := metrics_page.measured(running, options.output):
+            _tick(running, metrics_page.MEASURED_S, measured)
+    for every_s in intervals:
+        _tick(running, every_s)
     running.add_sink(rows)
     return started
 
@@ -224,30 +234,42 @@ def _showing(options: ShowOptions, launched: Launched) -> "Showing | None":
     from beepy.cli import screen  # noqa: PLC0415 - not for every run
 
     row_options = _row_options(options, launched.run)
-    about = None if options.replayed else _about(launched.images)
-    return screen.make(row_options, options.scrollback, about)
+    return screen.make(row_options, options.scrollback, launched.images, options.replayed)
 
 
 def _steps(options: ShowOptions) -> "Sequence[Step]":
     """Return what outputs do when all is attached: with ``files`` they create some."""
+    destination = outputs.destination(options.output)
     # the keys of the screen write and record where its user is
-    return ["files"] if options.record or outputs.output(options.output).is_screen else []
+    writes = options.record or destination.path or destination.output.is_screen
+    return ["files"] if writes else []
 
 
-def _top(wanted: "Wanted", running: Run, rows: "Sink") -> "Sink":
-    """Return a sink that gives ``rows`` the largest groups of events. Raise UsageError."""
-    from beepy.events.top import Top  # noqa: PLC0415 - few runs ask for it
-    from beepy.outputs.top import TopRows  # noqa: PLC0415 - as above
+def _rows(
+    options: ShowOptions, running: Run, row_options: outputs.RowOptions, sink: "Sink | None"
+) -> "tuple[Sink, Sequence[float]]":
+    """Return the sink of rows, and the intervals at which it gets an empty batch at least.
 
-    return TopRows(Top(wanted, running.decoders), rows, running.stats)
+    ``sink`` takes the place of the output, unless it is None. Raise UsageError for what cannot be
+    shown so.
+    """
+    if sink and not (options.top or options.rotate):
+        return sink, ()
+    if outputs.destination(options.output).is_plain and not (options.top or options.rotate):
+        return outputs.make(options.output, STDOUT, row_options), ()
+    from beepy.cli import rows  # noqa: PLC0415 - most runs show rows on standard output
+
+    return rows.sink(
+        options.output, options.rotate, options.top, running, row_options, instead=sink
+    )
 
 
-def _tick(wanted: "Wanted", running: Run) -> None:
-    """Let the groups be shown regularly."""
-    from beepy.events.ticks import ticks  # noqa: PLC0415 - few runs ask for it
+def _tick(running: Run, every_s: float, tables: tuple[Schema, ...] = ()) -> None:
+    """Read these tables regularly; without any, let time pass for the sinks."""
+    from beepy.events.ticks import ticks  # noqa: PLC0415 - few runs need it
 
     ticking = ExitStack()
-    ticking.enter_context(ticks(running.source, wanted.every_s))
+    ticking.enter_context(ticks(running.source, every_s, tables))
     running.add_resources(ticking)
 
 
@@ -255,18 +277,6 @@ def _digest(launched: Launched) -> "Digest":
     from beepy.cli.digest import Digest  # noqa: PLC0415 - few runs ask for it
 
     return Digest(launched)
-
-
-def _recorder(path: str, images: Sequence[Loaded]) -> "Sink":
-    from beepy.recording.recorder import Recorder  # noqa: PLC0415 - few runs record
-
-    return Recorder(path, _about(images))
-
-
-def _about(images: Sequence[Loaded]) -> Mapping[str, object]:
-    """Return what a recording says of its run."""
-    names = {image.name: image.image.digest if image.image else "" for image in images}
-    return {"beepy": __version__, "images": names, "machine": os.uname().release}
 
 
 def _row_options(options: ShowOptions, running: Run) -> outputs.RowOptions:
@@ -282,68 +292,6 @@ def _row_options(options: ShowOptions, running: Run) -> outputs.RowOptions:
         values=values,
         labels=metric_options.labels_of(options.labels, running.decoders, values),
     )
-
-
-def _metrics(
-    chosen: Chosen,
-    options: ShowOptions,
-    running: Run,
-    row_options: outputs.RowOptions,
-    loaded: Sequence[Loaded],
-) -> "Prometheus | None":
-    """Listen for scrapes if the metrics page is wanted; return its sink. Raise OutputError."""
-    exporter = _exporter(loaded)
-    has_metrics = exporter or any(
-        schema.role in _METRICS or schema.measures for schema in running.schemas
-    )
-    asked_for = options.port is not None or options.buckets or options.value_keys or options.labels
-    if not options.metrics or not (has_metrics or asked_for):
-        return None
-    from beepy.outputs.prometheus import Prometheus  # noqa: PLC0415 - not for every run
-
-    # a second filter for the server's thread: filters cache results and are not thread-safe
-    choose = passing(chosen, running.decoders)
-
-    def read_tables(schemas: tuple[Schema, ...]) -> Iterator[Batch]:
-        return running.snapshot(schemas, choose)
-
-    metrics = Prometheus(
-        options.host,
-        _DEFAULT_PORT if options.port is None else options.port,
-        read_tables=read_tables,
-        bounds=row_options.bounds,
-        values=row_options.values,
-        labels=row_options.labels,
-        stats=running.stats,
-        always=options.port is not None,
-        exporter=exporter,
-        serving=False,
-    )
-    running.add_observer(metrics)
-    return metrics
-
-
-def _measuring(running: Run) -> ExitStack:
-    """Read the tables of gadgets for their metrics: no rows of them are shown."""
-    from beepy.events import ticks  # noqa: PLC0415 - few runs show no rows
-
-    tables = tuple([s for s in running.schemas if s.measures and not s.is_stream])
-    ticking = ExitStack()
-    ticking.enter_context(ticks.ticks(running.source, ticks.MEASURED_S if tables else 0, tables))
-    return ticking
-
-
-def _exporter(loaded: Sequence[Loaded]) -> "Exporter | None":
-    """Return what the page of images of ebpf_exporter needs, None if there are none."""
-    collections = [collection for image in loaded for collection in image.collections]
-    configs = {c.spec.name: c.spec.exporter.name for c in collections if c.spec.exporter}
-    if not configs:
-        return None
-    from beepy.collection.program_states import program_states  # noqa: PLC0415 - few images are
-    from beepy.enrich.names import of_this_machine  # noqa: PLC0415 - as above
-    from beepy.outputs.prometheus import Exporter  # noqa: PLC0415 - as above
-
-    return Exporter(configs, of_this_machine(), partial(program_states, collections))
 
 
 def _stop_by_signals(running: Run, leave: Callable[[], None]) -> None:

@@ -90,6 +90,12 @@ def summary_line(stats: RunStats, seconds: float, *, shows_cost: bool = False) -
         parts.append(f"{stats.cut_by_limit} not shown (--limit)")
     if stats.cut_by_top:
         parts.append(f"{stats.cut_by_top} not shown (--top)")
+    if stats.cut_by_output:
+        parts.append(f"{stats.cut_by_output} not shown (--output)")
+    if stats.cut_by_until:
+        parts.append(f"{stats.cut_by_until} not shown (--until)")
+    if stats.overwritten:
+        parts.append(f"{stats.overwritten} overwritten (--last)")
     evicting = _map_names([*stats.evicting])
     if known or (not unknown and not (evicting and not stats.lost)):
         parts.append(f"{known} lost ({losers})" if losers else "0 lost")

@@ -36,6 +36,7 @@ class Machine(NamedTuple):
     They return "" for what is not known. ``user`` and ``group`` are names of ids. A stack's number
     is its key in a map; its text has the frames, the innermost first: ``user_stack`` their
     addresses, ``user_symbols`` their functions, which takes the process before the number.
+    ``kernel_function`` is the name of the function at an address.
     """
 
     user: Callable[[int], str] = no_name
@@ -43,6 +44,7 @@ class Machine(NamedTuple):
     kernel_stack: Callable[[int], str] = no_name
     user_stack: Callable[[int], str] = no_name
     user_symbols: Callable[[int, int], str] = no_frames
+    kernel_function: Callable[[int], str] = no_name
 
 
 NO_MACHINE: Machine = Machine()

@@ -310,6 +310,8 @@ class _Blocks:
 
 def _records(batch: Batch, name: str) -> list[bytes]:
     """Return the records of a stream, from their first byte to their last one."""
+    if not batch.records:  # of a batch that says only that time has passed
+        return []
     part, length = batch.parts[RECORD], batch.length
     raw, stride, skip = part
     end = skip + length

@@ -67,16 +67,16 @@ TIME: Final = "time"
 RECENT: Final = "recent time"
 DURATION: Final = "duration"
 
-_BEGIN: Final = frozenset(("start", "begin", "enter", "entry", "create", "birth", "fork"))
-_END: Final = frozenset(("end", "exit", "stop"))
-_EVENT: Final = frozenset(("ts", "timestamp", "time", "ktime"))
+BEGIN: Final = frozenset(("start", "begin", "enter", "entry", "create", "birth", "fork"))
+END: Final = frozenset(("end", "exit", "stop"))
+EVENT: Final = frozenset(("ts", "timestamp", "time", "ktime"))
 _FILE: Final = frozenset(("fname", "filename", "file_name", "pathname"))
 _ADDRESS: Final = frozenset(("sport", "dport", "lport", "saddr", "daddr", "laddr", "raddr"))
 
 
 def _beginnings_and_ends(*suffixes: str) -> frozenset[str]:
     """Return names such as ``start_SUFFIX`` and ``exit_SUFFIX``."""
-    return frozenset([f"{word}_{suffix}" for word in _BEGIN | _END for suffix in suffixes])
+    return frozenset([f"{word}_{suffix}" for word in BEGIN | END for suffix in suffixes])
 
 
 TABLE: Final = (  # the first rule that fits applies
@@ -245,6 +245,12 @@ def duration_unit(field: Field, fields: Sequence[Field]) -> int:
     return rule.unit if rule and rule.meaning == DURATION else 0
 
 
+def time_unit(field: Field, fields: Sequence[Field]) -> int:
+    """Return how many nanoseconds one count of a field is, 0 if it is no point in time."""
+    rule = _rule(field, _names(fields))
+    return rule.unit if rule and rule.meaning in {TIME, RECENT} else 0
+
+
 def _meaning(rule: Rule, clock: Clock) -> Meaning | None:
     match rule.meaning:
         case "time" | "recent time":
@@ -274,7 +280,7 @@ def event_time(fields: Sequence[Field], clock: Clock = LIVE) -> EventTime | None
         for field in fields
         if (rule := _rule(field, names)) and rule.meaning in {TIME, RECENT}
     ]
-    for words in (_EVENT, _END):
+    for words in (EVENT, END):
         for field, rule in times:
             if field.part == RECORD and _name(field).partition("_")[0] in words:
                 return EventTime(field, rule.unit, clock)

@@ -26,7 +26,6 @@ from beepy.tui.maps import Maps
 from beepy.tui.model import Model
 from beepy.tui.prompt import FILTER, RECORD, SEARCH, WRITE, Prompt
 from beepy.tui.recording import Recording
-from beepy.tui.stacks import is_stack
 from beepy.tui.table import Table
 
 PERIOD: Final = 0.2  # seconds between two repaints
@@ -222,8 +221,9 @@ class ScreenApp(App[None]):
         table = self.table
         field = table.grid.fields[table.column] if table else None
         if table and field:
-            dialog = StacksDialog if is_stack(field) else TopDialog
-            self.push_screen(dialog(table, field), self._filter_by)
+            is_stack = field in table.stacks.fields
+            dialog = StacksDialog(table) if is_stack else TopDialog(table, field)
+            self.push_screen(dialog, self._filter_by)
         elif table:
             self.foot.tell("top: choose a column with ← and →")
 

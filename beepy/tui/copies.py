@@ -3,13 +3,11 @@
 import os
 from collections.abc import Iterable
 
-from beepy import outputs
-from beepy.errors import OutputError, errno_text
+from beepy import new_file, outputs
 from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
 from beepy.outputs.jsonl import JsonLines
 from beepy.outputs.row_writer import RowWriter
-from beepy.text import safe
 from beepy.tui.rows import Rows
 
 
@@ -31,12 +29,7 @@ def write(path: str, rows: Rows) -> int:
 
     Raise OutputError.
     """
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    except (OSError, ValueError) as error:
-        number = getattr(error, "errno", None)
-        reason = errno_text(number) if number else error
-        raise OutputError(f"{safe(path)}: {reason}") from None
+    fd = new_file.create(path)
     try:
         sink = outputs.make("csv" if path.endswith(".csv") else "json", fd)
         sink.open([rows.decoder])

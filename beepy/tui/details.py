@@ -8,12 +8,12 @@ from rich.segment import Segment
 from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
+from beepy.events.stacks import Stacks
 from beepy.outputs.columns.cells import cells
 from beepy.outputs.jsonl import encode, timestamp
 from beepy.text import safe
 from beepy.tui import styles
 from beepy.tui.line import Segments
-from beepy.tui.stacks import frames, is_stack
 from beepy.width import width, wrap
 
 FIRST_FIELD: Final = 3  # the line below what is known of the row, and an empty one
@@ -30,12 +30,16 @@ class Detail(NamedTuple):
     field: Field | None = None
 
 
-def details(decoder: Decoder, row: Batch, columns: int) -> list[Detail]:
+def details(stacks: Stacks, decoder: Decoder, row: Batch, columns: int) -> list[Detail]:
     """Return the lines about a row, none of which is wider than ``columns``."""
     lines = [Detail([Segment(f"{'map':<6}", styles.NAME), Segment(safe(decoder.schema.map))])]
     lines.append(Detail([Segment(f"{'read':<6}", styles.NAME), Segment(timestamp(row.time_ns))]))
     lines.append(Detail([]))
     lines += _fields(decoder, row, columns)
+    if stacks.fields:
+        (sample,) = stacks.samples(row)
+        lines += [Detail([]), Detail([Segment("stack, the innermost frame first", styles.DIM)])]
+        lines += [Detail([Segment(safe(frame))]) for frame in reversed(sample.frames)]
     for title, raw in _raw(row):
         lines.append(Detail([]))
         lines.append(Detail([Segment(f"{title}, {len(raw)} bytes", styles.DIM)]))
@@ -56,11 +60,6 @@ def _fields(decoder: Decoder, row: Batch, columns: int) -> Iterator[Detail]:
                 yield Detail([Segment("  " * depth + safe(name), styles.NAME)])
         path = field.path[:-1]
         indent = "  " * (len(field.path) - 1)
-        if is_stack(field) and value:
-            yield Detail([Segment(indent + safe(field.path[-1]), styles.NAME)], field)
-            for frame in frames(str(value)):
-                yield Detail([Segment(f"{indent}    {safe(frame)[:_MAX_TEXT]}")])
-            continue
         text = "(not in the record)" if value is None else shown[field].text(value)
         other = "" if value is None else exact[field].text(value)
         if other == text:

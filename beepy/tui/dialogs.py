@@ -88,7 +88,9 @@ class RowDialog(Dialog):
         """Return the fields of the row under the cursor."""
         row = self._table.current()
         columns = min(self.app.size.width, _MAX_WIDTH) - 2  # the border
-        self._details = details(self._table.model.decoder, row, columns) if row else []
+        self._details = (
+            details(self._table.stacks, self._table.model.decoder, row, columns) if row else []
+        )
         return [detail.segments for detail in self._details]
 
     def action_row(self, step: int) -> None:
@@ -154,16 +156,19 @@ class StacksDialog(Dialog):
 
     BINDINGS: ClassVar = [("space,left,right", "listing_choose")]
 
-    def __init__(self, table: Table, field: Field) -> None:
-        super().__init__(f"stacks of {safe(field.name)}", "Enter opens and folds   Esc closes")
+    def __init__(self, table: Table) -> None:
+        super().__init__(f"stacks of {table.name_shown}", "Enter opens and folds   Esc closes")
         self._table = table
-        self._field = field
         self._tree = Tree()
         self._frames: list[Node] = []
 
     def lines(self) -> Sequence[Segments]:
         """Return a line for each frame that is not folded away."""
-        self._tree.count(Counter(self._table.rows.values(self._field)))
+        counts: Counter[tuple[str, ...]] = Counter()
+        for batch in self._table.rows.chunks():
+            for sample in self._table.stacks.samples(batch):
+                counts[sample.frames] += sample.value
+        self._tree.count(counts)
         return self._lines()
 
     def _lines(self) -> Sequence[Segments]:

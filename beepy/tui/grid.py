@@ -33,7 +33,7 @@ class Grid:
     """
 
     def __init__(self, decoder: Decoder, *, has_time: bool) -> None:
-        self._sheet = Sheet(decoder, 0)
+        self._sheet = Sheet(decoder, "", 0)
         cells = cells_of(decoder)
         self.fields: tuple[Field | None, ...] = (None, *cells)
         self.names = tuple([heading.name for heading in self._sheet.headings])

@@ -3,23 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from beepy.events.fields import Field
-
-_SEPARATOR: Final = "; "  # of the frames in a stack's text, the innermost first
-_STACKS: Final = frozenset(("gadget_kernel_stack", "gadget_user_stack"))
-_MAX_FRAMES: Final = 128  # of a stack
 _MAX_NODES: Final = 100_000
-
-
-def is_stack(field: Field) -> bool:
-    """Return whether the values of a field are texts of stacks."""
-    is_named = "stack" in field.path[-1] or not _STACKS.isdisjoint((*field.typedefs, *field.owners))
-    return is_named and not field.codec.number and not field.codec.inner
-
-
-def frames(text: str) -> list[str]:
-    """Return the frames of a stack's text, the innermost first."""
-    return text.split(_SEPARATOR)[:_MAX_FRAMES] if text else []
 
 
 class Node:
@@ -43,13 +27,17 @@ class Tree:
         self.root.is_open = True
         self._nodes = 0
 
-    def count(self, stacks: Mapping[object, int]) -> None:
-        """Count stacks anew, by their texts."""
-        self._forget(self.root)
-        for text, count in stacks.items():
+    def count(self, stacks: Mapping[tuple[str, ...], int]) -> None:
+        """Count stacks anew; of each, the outermost frame comes first."""
+        pending = [self.root]
+        while pending:
+            node = pending.pop()
+            node.count = 0
+            pending += node.inner.values()
+        for frames, count in stacks.items():
             node = self.root
             node.count += count
-            for name in reversed(frames(str(text or ""))):
+            for name in frames:
                 inner = node.inner.get(name)
                 if inner is None:
                     if self._nodes >= _MAX_NODES:
@@ -58,13 +46,6 @@ class Tree:
                     inner = node.inner[name] = Node(name, node.depth + 1)
                 inner.count += count
                 node = inner
-
-    def _forget(self, node: Node) -> None:
-        pending = [node]
-        while pending:
-            node = pending.pop()
-            node.count = 0
-            pending += node.inner.values()
 
     def visible(self) -> Iterator[Node]:
         """Yield the nodes that are not folded away, the most frequent first."""

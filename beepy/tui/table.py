@@ -17,6 +17,7 @@ from textual.widget import Widget
 
 from beepy.events.batch import Batch
 from beepy.events.order import Order
+from beepy.events.stacks import Stacks
 from beepy.text import safe
 from beepy.tui import changes, styles
 from beepy.tui.grid import TIME, Grid
@@ -54,6 +55,7 @@ class Table(Widget, can_focus=True):
         self.sorted_by: int | None = None
         self.filter = ""
         self.search = Search()
+        self.stacks = Stacks(model.decoder)
         self._title = title
         self._top = 0
         self._version = -1

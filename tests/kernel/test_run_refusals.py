@@ -68,10 +68,10 @@ def test_expressions_are_checked_before_loading(beepy: Beepy, arguments: list[st
         (["--pid", "4294967297"], "--pid '4294967297': expected a whole number from 1 to 4194304"),
         (["--count", "many"], "--count 'many': expected a whole number from 1 on"),
         (["--prom-port", "65536"], "--prom-port '65536': expected a whole number from 0 to 65535"),
-        (
-            ["-o", "tui"],
-            "invalid value for '--output' / '-o': 'tui' is not one of 'json', 'csv', 'columns',",
-        ),
+        (["-o", "xml"], "output 'xml': unknown: expected json, csv, columns, "),
+        (["--last", "64M"], "--last: expected --record FILE too"),
+        (["--record", "x.rec", "--last", "1K"], "--last '1K': expected a size from 64K on"),
+        (["--rotate", "1h"], "--rotate: expected -o FILE too"),
         (
             ["--pull", "sometimes"],
             "invalid value for '--pull': 'sometimes' is not one of 'always', 'missing', 'never'",

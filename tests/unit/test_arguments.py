@@ -60,6 +60,7 @@ def opened(**given: object) -> Callable[[], object]:
         (opened(interval="1s"), "interval: expected a number of seconds, got '1s'"),
         (opened(pid="self"), f"pid: expected {A_NUMBER}, or several, got 'self'"),
         (opened(count="1"), f"count: expected {A_NUMBER}, got '1'"),
+        (opened(until=1), "until: expected an expression, got 1"),
         (opened(iface=3), "iface: expected a text, got 3"),
         (opened(btf=3), "btf: expected a path, or types, got 3"),
         (opened(pins="/x"), r"pins: expected Pins\(...\), got '/x'"),

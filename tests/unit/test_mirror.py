@@ -23,6 +23,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "cli/inspected": "registry/test_inspect.py",
     "cli/packaging": "unit/cli/test_package.py",
     "cli/panels": "unit/cli/test_app.py",
+    "cli/recorded": "unit/cli/test_rows.py kernel/test_record.py",
     "cli/replay": "kernel/test_record.py unit/cli/test_app.py",
     "cli/summary_line": "unit/cli/test_session.py",
     "cli/screen": "kernel/test_screen_end.py kernel/test_screen_run.py",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from beepy.btf.writer import BtfWriter
-from beepy.events.batch import Batch, Schema
+from beepy.events.batch import Batch, Machine, Schema
 from beepy.obj.spec import Role
 from beepy.outputs import DEFAULT
 from beepy.tui import keys
@@ -21,11 +21,12 @@ from tests.support.screens import Pressed, model_of, use
 EXITS = Exits()
 WRITER = BtfWriter()
 U32, U64 = WRITER.integer("unsigned int", 4, 0), WRITER.integer("unsigned long", 8, 0)
-STACK = WRITER.struct(
-    "stack", 40, [("id", U64, 0), ("stack", WRITER.array(WRITER.integer("char", 1), 32), 64)]
-)
+FRAMES = ("main", "a", "\x1b[31m", "f" * 20, "\xff", "")
+STACK = WRITER.struct("stack", 16, [("id", U64, 0), ("kern_stack_id", U32, 64)])
 HIST = with_role(stream(WRITER, WRITER.struct("e", 8, [("le", U64, 0)]), "hist_le"), Role.HIST)
-STACKS = stream(WRITER, STACK, "print_stacks")
+STACKS = stream(WRITER, STACK, "print_stacks")._replace(
+    machine=Machine(kernel_stack=lambda number: "; ".join(FRAMES[number % 6 :]))
+)
 COUNTER = with_role(table(WRITER, U32, U64, 4, 8, name="counter_x"), Role.COUNTER)
 LEAVING = ("leave", "suspend_process")
 KEYS = [
@@ -50,11 +51,7 @@ def batch(schema: Schema, random_: random.Random, number: int) -> Batch:
     if schema is HIST:
         records = [random_.randrange(1 << 40).to_bytes(8, "little") for _ in range(count)]
     elif schema is STACKS:
-        frames = [b"main", b"a", b"\x1b[31m", b"f" * 20, b"\xff"]
-        records = [
-            bytes(8) + b"; ".join(random_.choices(frames, k=3)).ljust(32, b"\0")[:32]
-            for _ in range(count)
-        ]
+        records = [bytes(8) + bytes([random_.randrange(99)]) + bytes(7) for _ in range(count)]
     else:
         records = [EXITS.record(random_.choice(NAMES), random_.randrange(9)) for _ in range(count)]
         records = [record[: random_.choice((56, 40, 24))] for record in records[:1]] or records
