@@ -82,6 +82,11 @@ class Stacks:
             self.unit_ns = self.value.codec.unit_ns or duration
         self.before = _before(decoder, {stack.field for stack in self._stacks}, self.value)
 
+    @property
+    def fields(self) -> frozenset[Field]:
+        """The fields that hold stacks."""
+        return frozenset([stack.field for stack in self._stacks])
+
     def samples(self, batch: Batch) -> Iterator[Sample]:
         """Yield one for each row."""
         decoder = self._decoder
