@@ -8,7 +8,7 @@ from beepy import hooks, map_types, maps
 from beepy.collection.collection import Collection
 from beepy.collection.losses import Losses
 from beepy.events import schemas
-from beepy.events.batch import Machine, Reader, no_name
+from beepy.events.batch import Machine, Place, Reader, Subject, no_name
 from beepy.host.machine import possible_cpus
 from beepy.log import Log
 from beepy.maps.counted import CountedReader, count_in
@@ -16,6 +16,7 @@ from beepy.text import safe
 
 if TYPE_CHECKING:
     from beepy.collection.cgroup_ids import CgroupWatch  # few maps are filled
+    from beepy.enrich.processes import Processes  # few runs ask for a derived field
 
 _log = Log(__name__)
 
@@ -23,14 +24,15 @@ _log = Log(__name__)
 def of(collection: Collection, losses: Losses) -> Iterator[Reader]:
     """Yield a reader for each tracked map and each iterator."""
     machine = cache(lambda: _machine(collection))
+    processes = cache(_processes)
     for tracked in collection.spec.tracked:
         tracked_map = collection.maps[tracked.map]
         cpus = possible_cpus() if map_types.of(tracked_map.type).is_percpu else 0
-        schema = schemas.of_tracked(collection.spec, tracked, cpus)._replace(
-            kernel=collection.kernel_types
+        schema = schemas.of_tracked(collection.spec, tracked, cpus)
+        schema = schema._replace(
+            kernel=collection.kernel_types,
+            machine=machine() if schema.vocabulary else processes(),
         )
-        if schema.vocabulary:
-            schema = schema._replace(machine=machine())
         total = losses.of_map(tracked.map) if schema.is_stream else None
         if total is None and tracked.lost_in in collection.maps:
             total = count_in(collection.maps[tracked.lost_in])
@@ -55,6 +57,8 @@ def of(collection: Collection, losses: Losses) -> Iterator[Reader]:
                 reader.schema = reader.schema._replace(
                     kernel=collection.kernel_types, machine=machine()
                 )
+            else:
+                reader.schema = reader.schema._replace(machine=processes())
             yield reader
 
 
@@ -65,12 +69,39 @@ def _machine(collection: Collection) -> Machine:
 
     known = symbols.Symbols()
     kernel, user = (collection.maps.get(name) for name in ("ig_kstack", "ig_ustack"))
-    return Machine(
+    return _processes()._replace(
         user=users.user,
         group=users.group,
         kernel_stack=stacks.text_of(kernel, known.function) if kernel else no_name,
         user_stack=stacks.text_of(user) if user else no_name,
     )
+
+
+def _processes() -> Machine:
+    """Return what this machine knows of processes, read when a derived field is asked for."""
+
+    @cache
+    def known() -> "Processes | None":
+        from beepy.enrich import processes  # noqa: PLC0415 - few runs ask for a derived field
+
+        if processes.sees_all():
+            return processes.Processes()
+        _log.warning("processes are not known: beepy is not in the first PID namespace")
+        return None
+
+    def place(subject: Subject) -> Place:
+        processes = known()
+        return processes.place(subject) if processes else Place()
+
+    def exe(subject: Subject) -> str:
+        processes = known()
+        return processes.exe(subject) if processes else ""
+
+    def argv(subject: Subject) -> str:
+        processes = known()
+        return processes.argv(subject) if processes else ""
+
+    return Machine(exe=exe, argv=argv, place=place)
 
 
 def watches(collections: Sequence[Collection]) -> "Iterator[CgroupWatch]":

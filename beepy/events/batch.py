@@ -24,17 +24,55 @@ def no_name(_number: int) -> str:
     return ""
 
 
+class Subject(NamedTuple):
+    """The process that a record is about: its pid and the id of its cgroup, 0 if unknown.
+
+    ``time_ns`` is the wall clock (ns since the epoch) when it did what the record says.
+    """
+
+    pid: int
+    cgroup_id: int
+    time_ns: int
+
+
+class Place(NamedTuple):
+    """The cgroup of a process, and what it belongs to; "" for what is not known.
+
+    ``cgroup`` is a path, from the root of cgroups on. ``namespace`` is the pod's, in Kubernetes.
+    """
+
+    cgroup: str = ""
+    container: str = ""
+    pod: str = ""
+    namespace: str = ""
+    unit: str = ""
+
+
+def no_text(_subject: Subject) -> str:
+    """Return "": nothing is known of the process."""
+    return ""
+
+
+def no_place(_subject: Subject) -> Place:
+    """Return a place of which nothing is known."""
+    return Place()
+
+
 class Machine(NamedTuple):
     """What only the machine that made the records knows: functions from a number to its text.
 
     They return "" for what is not known. ``user`` and ``group`` are names of ids. A stack's number
-    is its key in a map; its text has the frames, the innermost first.
+    is its key in a map; its text has the frames, the innermost first. ``exe`` is the path of a
+    process's program, ``argv`` its arguments, quoted as for a shell.
     """
 
     user: Callable[[int], str] = no_name
     group: Callable[[int], str] = no_name
     kernel_stack: Callable[[int], str] = no_name
     user_stack: Callable[[int], str] = no_name
+    exe: Callable[[Subject], str] = no_text
+    argv: Callable[[Subject], str] = no_text
+    place: Callable[[Subject], Place] = no_place
 
 
 NO_MACHINE: Machine = Machine()

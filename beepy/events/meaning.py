@@ -245,6 +245,31 @@ def duration_unit(field: Field, fields: Sequence[Field]) -> int:
     return rule.unit if rule and rule.meaning == DURATION else 0
 
 
+def beginning_and_end(fields: Sequence[Field]) -> list[tuple[Field, int] | None]:
+    """Return when what a record is about began, and when it ended or was seen, None if unknown.
+
+    Each is a field, and how many nanoseconds one count of it is.
+    """
+    names = _names(fields)
+    times = [
+        (field, rule.unit)
+        for field in fields
+        if (rule := _rule(field, names)) and rule.meaning == TIME
+    ]
+    return [
+        next(
+            (
+                (field, unit)
+                for words in groups
+                for field, unit in times
+                if _name(field).partition("_")[0] in words
+            ),
+            None,
+        )
+        for groups in ((_BEGIN | {"first"},), (_END | {"last"}, _EVENT))
+    ]
+
+
 def _meaning(rule: Rule, clock: Clock) -> Meaning | None:
     match rule.meaning:
         case "time" | "recent time":

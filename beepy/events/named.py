@@ -6,7 +6,7 @@ from typing import NamedTuple
 from beepy.errors import UsageError
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
-from beepy.events.selection import Option, fields_by_name, listed, short_name
+from beepy.events.selection import Option, listed, short_name
 from beepy.text import safe
 
 _MOST = 256  # names in an option
@@ -83,8 +83,8 @@ def _is_called(decoder: Decoder, name: str) -> bool:
 
 
 def _fields(decoder: Decoder, name: str) -> list[Field]:
-    """Return the field of that name, or all members of the struct of that name."""
-    field = fields_by_name(decoder.fields).get(name)
+    """Return the field of that name, a derived one too, or all members of a struct so named."""
+    field = decoder.named(name)
     if field:
         return [field]
     path = tuple(name.split("."))
@@ -95,10 +95,12 @@ def _unknown(option: Option, names: Sequence[str], decoders: Sequence[Decoder]) 
     """Return the error for the first name that the map with most of them lacks."""
     from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error
 
+    from beepy.events import derived  # noqa: PLC0415 - as above
+
     nearest = max(decoders, key=lambda d: sum(bool(_fields(d, name)) for name in names))
     missing = next(name for name in names if not _fields(nearest, name))
     known = [field.name for field in nearest.fields]
-    similar = get_close_matches(missing[:64], known, 3)
+    similar = get_close_matches(missing[:64], [*known, *derived.names(nearest)], 3)
     hint = (
         f"did you mean {' or '.join(map(safe, similar))}?"
         if similar

@@ -56,6 +56,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "events/order": "unit/events/test_arrangement.py unit/outputs/columns/test_columns.py",
     "events/protocols": "unit/test_session.py",
     "events/stats": "unit/test_session.py unit/cli/test_session.py",
+    "events/unpack": "unit/events/test_decoder.py",
     "events/where/constants": "unit/events/where/test_where.py",
     "events/where/grammar": "unit/events/where/test_where.py",
     "events/where/scope": "unit/events/where/test_where.py",

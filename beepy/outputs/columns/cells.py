@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from beepy.btf.types import VOID
 from beepy.events import go_format, meaning
 from beepy.events.clock import LIVE, Clock
 from beepy.events.decoder import Decoder
@@ -60,7 +61,8 @@ def cells(
 
 def cells_of(decoder: Decoder, *, exact: bool = False) -> dict[Field, Cell]:
     """Return how the fields of a map are shown, without those that its presentation hides."""
-    all_cells = cells(decoder.fields, decoder.schema.clock, exact=exact)
+    fields = dict.fromkeys((*decoder.fields, *decoder.shown()))
+    all_cells = cells(tuple(fields), decoder.schema.clock, exact=exact)
     presentation = decoder.schema.presentation
     hints = presentation.columns if presentation else {}
     hidden = [name for name, hint in hints.items() if hint.hidden]
@@ -92,6 +94,8 @@ def _cell(field: Field, field_meaning: meaning.Meaning | None, *, exact: bool) -
         width = _TIME_WIDTH if time else max(codec.width, _MEANING_WIDTH)
     elif codec.unit_ns and not exact:
         text = _brief_duration(codec.unit_ns)
+    if field.type == VOID and codec.value:  # it may be unknown in a whole record
+        text = _known(text)
     is_text = codec.value is go_format.text
     return Cell(
         name=safe(field.name),
@@ -107,6 +111,11 @@ def _cell(field: Field, field_meaning: meaning.Meaning | None, *, exact: bool) -
         width=width,
         bound=codec.size if is_text and codec.size == codec.width else None,
     )
+
+
+def _known(text: Callable[[Any], str]) -> Callable[[Any], str]:
+    """Return a function that makes the texts of values that may be None."""
+    return lambda value: "" if value is None else text(value)
 
 
 def _brief_duration(unit_ns: int) -> Callable[[int], str]:

@@ -1,0 +1,211 @@
+"""TABLE: name -> derived field: computed from those of a record, when it is asked for.
+
+::
+
+    --fields +age,+container       --where 'age > 10ms and unit == "nginx.service"'
+
+A record's own field of such a name comes first. What is not known is None. Who a process is only
+the machine that made the record knows (``Machine``).
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from operator import attrgetter
+from typing import Final, NamedTuple, TypeAlias
+
+from beepy.btf.types import VOID, Bits
+from beepy.events import go_format, meaning
+from beepy.events.batch import Batch, Machine, Subject
+from beepy.events.clock import Clock
+from beepy.events.codec import Codec, Value
+from beepy.events.decoder import Decoder
+from beepy.events.fields import RECORD, Derivation, Field
+from beepy.events.own import PATHS
+
+Columns: TypeAlias = Sequence[list[Value]]
+Know: TypeAlias = Callable[[Machine, Subject], str]
+
+_CGROUPS: Final = frozenset(("cgroup", "cgroup_id", "cgroupid", "cgid", "cgrp_id"))
+_AGE: Final = Codec(
+    code="q",
+    size=0,
+    value=lambda value: value,
+    text=lambda value: "" if value is None else go_format.duration(value),
+    width=12,
+    number=True,
+    unit_ns=1,
+    integer="q",
+)
+
+
+class Derived(NamedTuple):
+    """How a derived field is made: ``of`` returns how it is computed, None where it cannot be.
+
+    ``sources`` and ``how`` are its row in docs/meaning.md.
+    """
+
+    sources: str
+    how: str
+    codec: Codec
+    of: Callable[[Decoder], Derivation | None]
+
+
+def field(decoder: Decoder, name: str) -> Field | None:
+    """Return the derived field of that name, None if a map's records cannot have it."""
+    row = TABLE.get(name)
+    derivation = row and row.of(decoder)
+    if not row or not derivation:
+        return None
+    return Field(
+        name=name,
+        path=(name,),
+        label=name,
+        type=VOID,
+        offset=Bits(0),
+        bits=8 * row.codec.size,
+        part=RECORD,
+        start=0,
+        codec=row.codec,
+        derived=derivation,
+    )
+
+
+def names(decoder: Decoder) -> list[str]:
+    """Return the names of the derived fields that a map's records can have."""
+    return [name for name, row in TABLE.items() if row.of(decoder)]
+
+
+def _age(decoder: Decoder) -> Derivation | None:
+    begin, end = meaning.beginning_and_end(decoder.fields)
+    if begin and end:
+        (first, first_unit), (last, last_unit) = begin, end
+        return Derivation((first, last), partial(_between, first_unit, last_unit))
+    single = begin or end
+    if single:
+        since, unit = single
+        return Derivation((since,), partial(_until_read, decoder.schema.clock, unit))
+    return None
+
+
+def _between(first_unit: int, last_unit: int, columns: Columns, _batch: Batch) -> list[Value]:
+    """Return the time from one column of times to the other, None where one is none (0)."""
+    ages: list[Value] = []
+    for first, last in zip(*columns, strict=True):
+        begin, end = _number(first) * first_unit, _number(last) * last_unit
+        ages.append(end - begin if begin and begin <= end else None)
+    return ages
+
+
+def _until_read(clock: Clock, unit: int, columns: Columns, batch: Batch) -> list[Value]:
+    """Return the time from a column of times until the batch was read."""
+    times = [value * unit if isinstance(value, int) else 0 for value in columns[0]]
+    # a table may be read while its entries change
+    return [None if wall is None else max(batch.time_ns - wall, 0) for wall in clock.walls(times)]
+
+
+def _of_process(know: Know, *, by_cgroup: bool, decoder: Decoder) -> Derivation | None:
+    """Return what asks the machine about the process of each record, by its pid or its cgroup."""
+    pid = _pid(decoder)
+    cgroup = next((f for f in decoder.fields if _is_cgroup(f)), None) if by_cgroup else None
+    sources = [source for source in (pid, cgroup) if source]
+    if not sources:
+        return None
+    event_time = meaning.event_time(decoder.fields, decoder.schema.clock)
+    if event_time:
+        sources.append(event_time.field)
+    machine = decoder.schema.machine
+
+    def compute(columns: Columns, batch: Batch) -> list[Value]:
+        rest = iter(columns)
+        none: list[Value] = [0] * batch.records
+        pids = next(rest) if pid else none
+        cgroups = next(rest) if cgroup else none
+        walls = event_time.to_wall(next(rest), batch.time_ns) if event_time else none
+        known: dict[tuple[Value, Value], str] = {}  # of one batch: a process may change meanwhile
+        values: list[Value] = []
+        for number, group, wall in zip(pids, cgroups, walls, strict=True):
+            key = number, group
+            if key not in known:
+                subject = Subject(_number(number), _number(group), _number(wall) or batch.time_ns)
+                known[key] = know(machine, subject)
+            values.append(known[key] or None)
+        return values
+
+    return Derivation(tuple(sources), compute)
+
+
+def _number(value: Value) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _pid(decoder: Decoder) -> Field | None:
+    fields = {field.path: field for field in decoder.fields}
+    known = (fields.get(path) for path in PATHS)
+    return next((field for field in known if field and field.codec.is_plain_int), None)
+
+
+def _is_cgroup(field: Field) -> bool:
+    return field.path[-1] in _CGROUPS and field.bits == 64 and field.codec.is_plain_int
+
+
+def _process(sources: str, how: str, know: Know, width: int, *, by_cgroup: bool = True) -> Derived:
+    codec = Codec(
+        code="",
+        size=0,
+        value=lambda value: value,
+        text=lambda value: "" if value is None else str(value),
+        width=width,
+    )
+    return Derived(sources, how, codec, partial(_of_process_field, know, by_cgroup))
+
+
+def _of_process_field(know: Know, by_cgroup: bool, decoder: Decoder) -> Derivation | None:  # noqa: FBT001 - for partial
+    return _of_process(know, by_cgroup=by_cgroup, decoder=decoder)
+
+
+def _placed(member: str) -> Know:
+    get = attrgetter(member)
+    return lambda machine, subject: str(get(machine.place(subject)))
+
+
+_PID: Final = "`tgid`, `pid` or `proc.pid`"
+_PID_OR_CGROUP: Final = f"`cgroup_id` or `cgid` of 64 bits, else {_PID}"
+
+TABLE: Final[dict[str, Derived]] = {
+    "age": Derived(
+        "a time of a beginning and one of an end or of the event; or one of them",
+        "the time between them; of a single one, until the record was read",
+        _AGE,
+        _age,
+    ),
+    "exe": _process(
+        _PID, "`/proc/PID/exe`", lambda m, subject: m.exe(subject), 32, by_cgroup=False
+    ),
+    "argv": _process(
+        _PID,
+        "`/proc/PID/cmdline`, quoted as for a shell",
+        lambda m, subject: m.argv(subject),
+        48,
+        by_cgroup=False,
+    ),
+    "cgroup": _process(
+        _PID_OR_CGROUP, "the path of the cgroup, from the root of cgroups on", _placed("cgroup"), 32
+    ),
+    "container": _process(
+        _PID_OR_CGROUP,
+        "the name that docker, podman, containerd or CRI-O know; the first 12 digits of its id"
+        " where they know none; the id that crun or runc were given",
+        _placed("container"),
+        16,
+    ),
+    "pod": _process(_PID_OR_CGROUP, "the pod's name, else its UID", _placed("pod"), 24),
+    "namespace": _process(
+        _PID_OR_CGROUP, "the namespace of the pod in Kubernetes", _placed("namespace"), 16
+    ),
+    "unit": _process(
+        _PID_OR_CGROUP,
+        "the innermost unit of systemd that is no slice, on the host: a service or a scope",
+        _placed("unit"),
+        24,
+    ),
+}

@@ -1,0 +1,302 @@
+"""Derived fields: computed from others, and there for every output that asks for them."""
+
+import csv
+import json
+import os
+import struct
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from beepy import outputs
+from beepy.btf.writer import BtfWriter
+from beepy.errors import UsageError
+from beepy.events import choice, derived
+from beepy.events.arrow import to_arrow
+from beepy.events.batch import Batch, Machine, Place, Schema, Subject
+from beepy.events.clock import SECOND, Clock
+from beepy.events.codec import Value
+from beepy.events.decoder import Decoder
+from beepy.events.own import PATHS
+from beepy.events.row import Rows
+from beepy.events.top import Top, Wanted
+from beepy.events.where import Where
+from beepy.outputs import metric_options
+from tests.support.command import ROOT
+from tests.support.events import TIME_NS, Exits, ring, snapshot, stream, table
+
+BOOTED = TIME_NS - 100 * SECOND
+ASKED: list[Subject] = []
+
+
+def place(subject: Subject) -> Place:
+    ASKED.append(subject)
+    if subject.pid == 42 or subject.cgroup_id == 7:
+        return Place("/system.slice/docker-1.scope", "web", "cart-0", "shop", "docker-1.scope")
+    return Place()
+
+
+MACHINE = Machine(exe=lambda s: f"/bin/{s.pid}" if s.pid == 42 else "", place=place)
+CLOCK = Clock(lambda number: TIME_NS if number == time.CLOCK_REALTIME else 100 * SECOND)
+
+
+EXITS: Schema = Exits().schema._replace(machine=MACHINE, clock=CLOCK)
+
+
+def batch() -> Batch:
+    """A process that lived for 2 s and is in a container, and one of which nothing is known."""
+    records = [Exits.record(b"bash", 42, -1), Exits.record(b"sh", 43)]
+    times = struct.pack("<QQ", 90 * SECOND, 92 * SECOND)
+    return ring(EXITS, [times + records[0][16:], bytes(8) + times[8:] + records[1][16:]])
+
+
+def record(members: Sequence[tuple[str, int]], values: Sequence[int]) -> tuple[Decoder, Batch]:
+    """A record of unsigned integers, of so many bytes each."""
+    w = BtfWriter()
+    shape, at = [], 0
+    for name, size in members:
+        shape.append((name, w.integer(f"u{8 * size}", size, 0), 8 * at))
+        at += size
+    schema = stream(w, w.struct("event", at, shape))._replace(machine=MACHINE, clock=CLOCK)
+    raw = b"".join(
+        [value.to_bytes(size, "little") for (_, size), value in zip(members, values, strict=True)]
+    )
+    return Decoder(schema), ring(schema, [raw])
+
+
+def value(decoder: Decoder, rows: Batch, name: str) -> Value:
+    field = decoder.named(name)
+    assert field
+    ((only,),) = decoder.values(rows, [field])
+    return only
+
+
+def shown(output: str, source: str, path: Path) -> str:
+    decoder = Decoder(EXITS)
+    choice.apply([source], [decoder])
+    fd = os.open(path / output, os.O_CREAT | os.O_RDWR | os.O_TRUNC)
+    try:
+        sink = outputs.make(output, fd)
+        sink.open([decoder])
+        sink.write(batch())
+        sink.close()
+    finally:
+        os.close(fd)
+    return (path / output).read_text()
+
+
+def test_json_has_them_after_the_members_of_the_record(tmp_path: Path) -> None:
+    first, second = map(json.loads, shown("json", "+age,+container", tmp_path).splitlines())
+    assert list(first)[-3:] == ["comm", "age", "container"]
+    assert (first["age"], first["container"]) == (2 * SECOND, "web")
+    assert (second["age"], second["container"]) == (None, None)
+    only = json.loads(shown("json", "pod,pid", tmp_path).splitlines()[0])
+    assert list(only.items())[2:] == [("pod", "cart-0"), ("pid", 42)]
+
+
+def test_csv_leaves_empty_what_is_not_known(tmp_path: Path) -> None:
+    header, *rows = csv.reader(shown("csv", "comm,age,namespace", tmp_path).splitlines())
+    assert header[2:] == ["comm", "age", "namespace"]
+    assert [row[2:] for row in rows] == [["bash", "2000000000", "shop"], ["sh", "", ""]]
+
+
+@pytest.mark.parametrize("output", ["columns", "wide"])
+def test_columns_show_durations_and_names(output: str, tmp_path: Path) -> None:
+    header, first, second = shown(output, "pid,age,container,unit", tmp_path).splitlines()
+    assert header.split()[1:] == ["pid", "age", "container", "unit"]
+    assert first.split()[1:] == ["42", "2s", "web", "docker-1.scope"]
+    assert second.split()[1:] == ["43"]
+
+
+def test_arrow_has_nulls() -> None:
+    pytest.importorskip("nanoarrow")
+    decoder = Decoder(EXITS)
+    choice.apply(["+age,+container"], [decoder])
+    rows = to_arrow(decoder, [batch()]).to_pylist()
+    assert [(row["age"], row["container"]) for row in rows] == [(2 * SECOND, "web"), (None, None)]
+    assert "int64" in str(to_arrow(decoder, [batch()]).schema)
+
+
+def test_rows_of_python_have_them_by_name() -> None:
+    decoder = Decoder(EXITS)
+    choice.apply(["pid,exe"], [decoder])
+    rows = Rows(batch(), decoder)
+    assert [row.exe for row in rows] == ["/bin/42", None]
+    assert rows.columns() == {"pid": [42, 43], "exe": ["/bin/42", None]}
+    assert rows.column("age") == [2 * SECOND, None]
+    with pytest.raises(KeyError):
+        rows.column("aeg")
+
+
+@pytest.mark.parametrize(
+    ("expression", "pids"),
+    [
+        ("age > 10ms", [42]),
+        ("age < 10ms", []),
+        ('age > 10ms and container == "web"', [42]),
+        ("container is null", [43]),
+        ('not container ~ "w"', []),
+        ('exe in ("/bin/42", "x") or pid == 43', [42, 43]),
+        ('print_exits: unit ~ "^docker" and comm == "bash"', [42]),
+    ],
+)
+def test_where_compares_them(expression: str, pids: list[int]) -> None:
+    decoder = Decoder(EXITS)
+    kept = Where([expression], [decoder]).apply(batch())
+    assert decoder.values(kept, [decoder.fields[2]])[0] == pids
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("age > 10x", "column 7: .10x.: unknown unit"),
+        ("age == 'x'", "expected a number: the field is a duration"),
+        ("age == bash", "neither a field nor the name of a number"),
+        ("container > 3", "no order"),
+        ("contaner == 'x'", r"no field 'contaner' in print_exits: did you mean container\?"),
+    ],
+)
+def test_where_says_what_is_wrong_with_them(expression: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Where([expression], [Decoder(EXITS)])
+
+
+def test_groups_are_those_of_the_moment_when_the_event_came() -> None:
+    decoder = Decoder(EXITS)
+    top = Top(Wanted(10, "container,comm,age"), [decoder])
+    list(top.take(batch()))
+    list(top.take(batch()))
+    decoder.schema.machine.place(Subject(0, 0, 0))
+    (made,) = top.decoders
+    rows = [
+        row for shown in top.rows() for row in zip(*made.values(shown, made.fields), strict=True)
+    ]
+    assert rows == [
+        (2, "web", "bash", 2 * SECOND, 0),
+        (2, None, "sh", None, 0),
+    ]
+    texts = [made.texts(shown, made.fields) for shown in top.rows()]
+    assert texts == [[["2", "2"], ["web", ""], ["bash", "sh"], ["2s", ""], ["0", "0"]]]
+
+
+def test_groups_are_ranked_by_a_derived_number() -> None:
+    decoder = Decoder(EXITS)
+    top = Top(Wanted(1, "comm", total="age"), [decoder])
+    list(top.take(batch()))
+    (made,) = top.decoders
+    ((_, total, comm, _),) = [
+        row for shown in top.rows() for row in zip(*made.values(shown, made.fields), strict=True)
+    ]
+    assert (total, comm) == (2 * SECOND, "bash")
+
+
+def test_labels_of_metrics_are_fields_of_records() -> None:
+    decoder = Decoder(Exits("counter_exits").schema._replace(role=None))
+    with pytest.raises(UsageError, match="has no metric"):
+        metric_options.labels_of(["counter_exits=container"], [decoder], {})
+
+
+@pytest.mark.parametrize(
+    ("members", "values", "age"),
+    [
+        ([("start_ns", 8), ("end_ns", 8)], [5, 12], 7),
+        ([("start_us", 8), ("ts", 8)], [5, 12_000], 7_000),
+        ([("start_ns", 8), ("exit_time", 8), ("ts", 8)], [5, 12, 99], 7),
+        ([("first_seen", 8), ("last_seen", 8)], [5, 12], 7),
+        ([("start_ns", 8), ("end_ns", 8)], [12, 5], None),
+        ([("start_ns", 8), ("end_ns", 8)], [0, 5], None),
+        ([("start_ns", 8), ("end_ns", 8)], [5, 0], None),
+        ([("start_time", 8)], [99 * SECOND], SECOND),
+        ([("ts", 8)], [98 * SECOND], 2 * SECOND),
+        ([("ts", 8)], [0], None),
+        ([("ts", 8)], [1 << 63], None),  # not of this boot
+    ],
+)
+def test_age(members: list[tuple[str, int]], values: list[int], age: int | None) -> None:
+    decoder, rows = record(members, values)
+    assert value(decoder, rows, "age") == age
+
+
+@pytest.mark.parametrize("members", [[("pid", 4)], [("start", 4)], [("start_ns", 4)]])
+def test_age_needs_a_time(members: list[tuple[str, int]]) -> None:
+    decoder, _ = record(members, [1])
+    assert decoder.named("age") is None
+    with pytest.raises(UsageError, match="no field 'age'"):
+        choice.apply(["+age"], [decoder])
+
+
+def test_a_short_record_has_no_age() -> None:
+    decoder, _ = record([("pid", 8), ("start_ns", 8), ("end_ns", 8)], [1, 2, 3])
+    short = ring(decoder.schema, [struct.pack("<QQ", 1, 2)])
+    assert value(decoder, short, "age") is None
+
+
+def test_the_record_s_own_field_comes_first() -> None:
+    decoder, rows = record([("start_ns", 8), ("ts", 8), ("age", 8)], [1, 5, 77])
+    assert value(decoder, rows, "age") == 77
+
+
+@pytest.mark.parametrize(
+    ("members", "values", "subject"),
+    [
+        ([("pid", 4)], [42], Subject(42, 0, TIME_NS)),
+        ([("pid", 4), ("tgid", 4)], [41, 42], Subject(42, 0, TIME_NS)),
+        ([("cgroup_id", 8)], [7], Subject(0, 7, TIME_NS)),
+        ([("pid", 4), ("cgid", 8)], [1, 7], Subject(1, 7, TIME_NS)),
+        ([("pid", 4), ("cgroup", 4)], [42, 7], Subject(42, 0, TIME_NS)),
+        ([("pid", 4), ("ts", 8)], [42, 99 * SECOND], Subject(42, 0, BOOTED + 99 * SECOND)),
+    ],
+)
+def test_who_is_asked_for(
+    members: list[tuple[str, int]], values: list[int], subject: Subject
+) -> None:
+    ASKED.clear()
+    decoder, rows = record(members, values)
+    assert value(decoder, rows, "container") == "web"
+    assert [subject] == ASKED
+
+
+def test_a_process_is_asked_for_once_in_a_batch() -> None:
+    ASKED.clear()
+    decoder = Decoder(EXITS)
+    field = decoder.named("pod")
+    assert field
+    rows = ring(EXITS, [Exits.record(b"x", 42)] * 100)
+    assert decoder.values(rows, [field, decoder.fields[2], field]) == [
+        ["cart-0"] * 100,
+        [42] * 100,
+        ["cart-0"] * 100,
+    ]
+    assert len(ASKED) == 1
+
+
+def test_a_table_has_those_of_its_keys() -> None:
+    w = BtfWriter()
+    u64 = w.integer("u64", 8, 0)
+    key = w.struct("key", 8, [("pid", w.integer("u32", 4, 0), 0)])
+    schema = table(w, key, u64, 8, 8)._replace(machine=MACHINE)
+    decoder = Decoder(schema)
+    rows = snapshot(schema, [(struct.pack("<Q", 42), bytes(8))])
+    assert value(decoder, rows, "container") == "web"
+    empty = snapshot(schema, [])
+    field = decoder.named("container")
+    assert field
+    assert decoder.values(empty, [field]) == [[]]
+
+
+def test_names_that_a_map_can_have() -> None:
+    decoder, _ = record([("ts", 8)], [1])
+    assert derived.names(decoder) == ["age"]
+    assert derived.names(Decoder(EXITS)) == list(derived.TABLE)
+    assert ("pid",) in PATHS
+
+
+def test_the_page_has_each_of_them() -> None:
+    text = (ROOT / "docs/meaning.md").read_text()
+    table = text.partition("| field | computed from | how |\n|---|---|---|\n")[2].partition("\n\n")[
+        0
+    ]
+    rows = [f"| `{name}` | {row.sources} | {row.how} |" for name, row in derived.TABLE.items()]
+    assert table.splitlines() == rows
