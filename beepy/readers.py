@@ -1,14 +1,14 @@
 """What is read of a loaded collection: a reader for each map that is shown, and each iterator."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from beepy import hooks, map_types, maps
 from beepy.collection.collection import Collection
 from beepy.collection.losses import Losses
 from beepy.events import schemas
-from beepy.events.batch import Machine, Place, Reader, Subject, no_name
+from beepy.events.batch import Machine, Reader, no_name
 from beepy.host.machine import possible_cpus
 from beepy.log import Log
 from beepy.maps.counted import CountedReader, count_in
@@ -16,7 +16,6 @@ from beepy.text import safe
 
 if TYPE_CHECKING:
     from beepy.collection.cgroup_ids import CgroupWatch  # few maps are filled
-    from beepy.enrich.processes import Processes  # few runs ask for a derived field
 
 _log = Log(__name__)
 
@@ -24,14 +23,14 @@ _log = Log(__name__)
 def of(collection: Collection, losses: Losses) -> Iterator[Reader]:
     """Yield a reader for each tracked map and each iterator."""
     machine = cache(lambda: _machine(collection))
-    processes = cache(_processes)
+    names = cache(_names)
     for tracked in collection.spec.tracked:
         tracked_map = collection.maps[tracked.map]
         cpus = possible_cpus() if map_types.of(tracked_map.type).is_percpu else 0
         schema = schemas.of_tracked(collection.spec, tracked, cpus)
         schema = schema._replace(
             kernel=collection.kernel_types,
-            machine=machine() if schema.vocabulary else processes(),
+            machine=machine() if schema.vocabulary else names(),
         )
         total = losses.of_map(tracked.map) if schema.is_stream else None
         if total is None and tracked.lost_in in collection.maps:
@@ -58,50 +57,40 @@ def of(collection: Collection, losses: Losses) -> Iterator[Reader]:
                     kernel=collection.kernel_types, machine=machine()
                 )
             else:
-                reader.schema = reader.schema._replace(machine=processes())
+                reader.schema = reader.schema._replace(machine=names())
             yield reader
 
 
 def _machine(collection: Collection) -> Machine:
     """Return what this machine knows of numbers in records; stacks are in maps of fixed names."""
-    from beepy.enrich import symbols, users  # noqa: PLC0415 - only a vocabulary needs them
+    from beepy.enrich import symbols  # noqa: PLC0415 - only a vocabulary needs them
     from beepy.maps import stacks  # noqa: PLC0415 - as above
 
     known = symbols.Symbols()
     kernel, user = (collection.maps.get(name) for name in ("ig_kstack", "ig_ustack"))
-    return _processes()._replace(
-        user=users.user,
-        group=users.group,
+    return _names()._replace(
         kernel_stack=stacks.text_of(kernel, known.function) if kernel else no_name,
         user_stack=stacks.text_of(user) if user else no_name,
     )
 
 
-def _processes() -> Machine:
-    """Return what this machine knows of processes, read when a derived field is asked for."""
+def _names() -> Machine:
+    """Return what this machine knows without maps; each function imports what it needs."""
 
     @cache
-    def known() -> "Processes | None":
-        from beepy.enrich import processes  # noqa: PLC0415 - few runs ask for a derived field
+    def known() -> Machine:
+        from beepy.enrich import here  # noqa: PLC0415 - few outputs have names
 
-        if processes.sees_all():
-            return processes.Processes()
-        _log.warning("processes are not known: beepy is not in the first PID namespace")
-        return None
+        return here.machine()
 
-    def place(subject: Subject) -> Place:
-        processes = known()
-        return processes.place(subject) if processes else Place()
+    def later(name: str) -> Callable[[Any], Any]:
+        def ask(about: Any) -> Any:  # noqa: ANN401 - as Machine has it
+            return getattr(known(), name)(about)
 
-    def exe(subject: Subject) -> str:
-        processes = known()
-        return processes.exe(subject) if processes else ""
+        return ask
 
-    def argv(subject: Subject) -> str:
-        processes = known()
-        return processes.argv(subject) if processes else ""
-
-    return Machine(exe=exe, argv=argv, place=place)
+    names = [name for name in Machine._fields if not name.endswith("_stack")]
+    return Machine(**{name: later(name) for name in names})
 
 
 def watches(collections: Sequence[Collection]) -> "Iterator[CgroupWatch]":

@@ -34,6 +34,7 @@ def replay(
     no_metrics: shown.NoMetrics = False,
     zero: shown.Zero = False,
     rows: shown.Rows = False,
+    raw: shown.Raw = False,
     no_tty: shown.NoTty = False,
     speed: Annotated[
         float | None,
@@ -66,7 +67,7 @@ def replay(
         file,
         Chosen(filters or (), wheres or ()),
         options,
-        arrangement=shown.arrangement(fields, sort, limit),
+        arrangement=shown.arrangement(fields, sort, limit, raw=raw),
         limit=count,
         speed=speed,
         hides_zeros=outputs.output(output_name).hides_zeros and not zero,

@@ -56,6 +56,7 @@ def run(
     no_metrics: shown.NoMetrics = False,
     zero: shown.Zero = False,
     rows: shown.Rows = False,
+    raw: shown.Raw = False,
     no_tty: shown.NoTty = False,
     interval: Annotated[
         str | None,
@@ -258,7 +259,7 @@ def run(
         filters=filters or (),
         wheres=wheres or (),
         texts=texts or (),
-        arrangement=shown.arrangement(fields, sort, limit),
+        arrangement=shown.arrangement(fields, sort, limit, raw=raw),
         programs=programs or (),
         types=_types(map_types or ()),
         map_sizes=_map_sizes(map_sizes or ()),

@@ -13,10 +13,10 @@ from errno import ENOENT, ESRCH
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from beepy.enrich.cgroups import Cgroups
+from beepy.enrich.cgroups import Cgroups, below_root
 from beepy.events.batch import Place, Subject
 from beepy.events.clock import LIVE, SECOND, Clock
-from beepy.host import cgroups, containers, runtimes
+from beepy.host import containers, runtimes
 from beepy.log import Log
 from beepy.text import escaped
 
@@ -123,7 +123,7 @@ class Processes:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._proc = proc
-        self._paths = paths or _below_root(Cgroups())
+        self._paths = paths or below_root(Cgroups())
         self._names = names or Names()
         self._clock = clock
         self._now = now
@@ -191,19 +191,6 @@ def sees_all() -> bool:
         return Path("/proc/self/ns/pid").stat().st_ino == _INITIAL
     except OSError:
         return False
-
-
-def _below_root(known: Cgroups) -> Callable[[int], str]:
-    """Return a function from the id of a cgroup to its path from the root of cgroups on."""
-    root = ""
-
-    def path(cgroup_id: int) -> str:
-        nonlocal root
-        root = root or cgroups.root()
-        found = known.path(cgroup_id) if root else ""
-        return (found.removeprefix(root.rstrip("/")) or "/") if found else ""
-
-    return path
 
 
 def _contents(directory: int, name: str) -> bytes:

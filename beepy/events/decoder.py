@@ -80,6 +80,7 @@ class Decoder:
             self.fields = fields(schema, budget)
             self.size = size_of(schema.btf, schema.record if self._is_stream else schema.key)
         self.choice: Choice | None = None  # of fields to show, made before sinks are opened
+        self.plain = False  # numbers are shown without what they mean
         self.arranged = False  # its snapshots come in the order in which they are to be shown
         self._views: dict[tuple[str, tuple[Field, ...]], View] = {}
         self._derived: dict[str, Field | None] = {}
@@ -92,8 +93,10 @@ class Decoder:
         ``hidden`` are the names of those that are not shown unless they are chosen by name.
         """
         if self.choice:
-            return self.choice.of(self.fields, hidden)
-        return tuple([field for field in self.fields if field.name not in hidden])
+            shown = self.choice.of(self.fields, hidden)
+        else:
+            shown = tuple([field for field in self.fields if field.name not in hidden])
+        return tuple([_enum_as_number(field) for field in shown]) if self.plain else shown
 
     def named(self, name: str) -> Field | None:
         """Return the field with that name or label, or the derived one, None if there is none."""
@@ -335,6 +338,13 @@ def _groups(wanted: Sequence[Field]) -> Iterator[tuple[int, int, list[Field]]]:
 
 def _unchanged(_field: Field) -> Convert:
     return None
+
+
+def _enum_as_number(field: Field) -> Field:
+    codec = field.codec
+    is_enum = codec.to_number is not None and "?" not in (codec.code, codec.integer)
+    number = codec.as_number() if is_enum else None
+    return field._replace(codec=number) if number else field
 
 
 def _same(value: Value) -> Value:

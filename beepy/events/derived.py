@@ -21,11 +21,11 @@ from beepy.events.codec import Codec, Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import RECORD, Derivation, Field
 from beepy.events.own import PATHS
+from beepy.events.rules import CGROUPS
 
 Columns: TypeAlias = Sequence[list[Value]]
 Know: TypeAlias = Callable[[Machine, Subject], str]
 
-_CGROUPS: Final = frozenset(("cgroup", "cgroup_id", "cgroupid", "cgid", "cgrp_id"))
 _AGE: Final = Codec(
     code="q",
     size=0,
@@ -145,7 +145,7 @@ def _pid(decoder: Decoder) -> Field | None:
 
 
 def _is_cgroup(field: Field) -> bool:
-    return field.path[-1] in _CGROUPS and field.bits == 64 and field.codec.is_plain_int
+    return field.path[-1] in CGROUPS and field.bits == 64 and field.codec.is_plain_int
 
 
 def _process(sources: str, how: str, know: Know, width: int, *, by_cgroup: bool = True) -> Derived:

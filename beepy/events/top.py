@@ -219,6 +219,7 @@ class Ranked:
         decoder = Decoder(schema, layout=(tuple(fields), self._head + self._end))
         decoder.choice = Choice(only=tuple(fields))
         decoder.arranged = True
+        decoder.plain = self._source.plain
         return decoder
 
 

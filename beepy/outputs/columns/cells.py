@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from beepy.btf.types import VOID
-from beepy.events import go_format, meaning
+from beepy.events import go_format, meaning, rules
+from beepy.events.batch import NO_MACHINE, Machine
 from beepy.events.clock import LIVE, Clock
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
@@ -52,18 +53,26 @@ class Cell(NamedTuple):
 
 
 def cells(
-    fields: Sequence[Field], clock: Clock = LIVE, *, exact: bool = False
+    fields: Sequence[Field],
+    clock: Clock = LIVE,
+    machine: Machine = NO_MACHINE,
+    *,
+    exact: bool = False,
 ) -> dict[Field, Cell]:
     """Return how each field of a record is shown; ``exact``: with all digits of times."""
-    meanings = meaning.of(fields, clock)
+    meanings = meaning.of(fields, clock, machine)
     return {field: _cell(field, meanings.get(field), exact=exact) for field in fields}
 
 
 def cells_of(decoder: Decoder, *, exact: bool = False) -> dict[Field, Cell]:
     """Return how the fields of a map are shown, without those that its presentation hides."""
     fields = dict.fromkeys((*decoder.fields, *decoder.shown()))
-    all_cells = cells(tuple(fields), decoder.schema.clock, exact=exact)
-    presentation = decoder.schema.presentation
+    schema = decoder.schema
+    if decoder.plain:
+        all_cells = {field: _cell(field, None, exact=True) for field in fields}
+    else:
+        all_cells = cells(tuple(fields), schema.clock, schema.machine, exact=exact)
+    presentation = schema.presentation
     hints = presentation.columns if presentation else {}
     hidden = [name for name, hint in hints.items() if hint.hidden]
     return {
@@ -86,8 +95,8 @@ def _hinted(cell: Cell, hint: "ColumnHint | None") -> Cell:
 def _cell(field: Field, field_meaning: meaning.Meaning | None, *, exact: bool) -> Cell:
     codec = field.codec
     name = field_meaning.name if field_meaning else ""
-    time = name == meaning.TIME
-    duration = codec.unit_ns > 0 or name == meaning.DURATION
+    time = name == rules.TIME
+    duration = codec.unit_ns > 0 or name == rules.DURATION
     text, width = codec.text, codec.width
     if field_meaning and not (time and exact):
         text = field_meaning.text
