@@ -75,6 +75,12 @@ def names(decoder: Decoder) -> list[str]:
     return [name for name, row in TABLE.items() if row.of(decoder)]
 
 
+def subject_fields(decoder: Decoder) -> tuple[Field | None, Field | None]:
+    """Return the fields with the pid and with the cgroup's id of what a record is about."""
+    cgroup = next((field for field in decoder.fields if _is_cgroup(field)), None)
+    return _pid(decoder), cgroup
+
+
 def _age(decoder: Decoder) -> Derivation | None:
     begin, end = meaning.beginning_and_end(decoder.fields)
     if begin and end:
@@ -105,8 +111,8 @@ def _until_read(clock: Clock, unit: int, columns: Columns, batch: Batch) -> list
 
 def _of_process(know: Know, *, by_cgroup: bool, decoder: Decoder) -> Derivation | None:
     """Return what asks the machine about the process of each record, by its pid or its cgroup."""
-    pid = _pid(decoder)
-    cgroup = next((f for f in decoder.fields if _is_cgroup(f)), None) if by_cgroup else None
+    pid, cgroup = subject_fields(decoder)
+    cgroup = cgroup if by_cgroup else None
     sources = [source for source in (pid, cgroup) if source]
     if not sources:
         return None

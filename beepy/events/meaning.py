@@ -83,6 +83,13 @@ def of(
     return {field: meaning for field, meaning in meanings if meaning}
 
 
+def named_numbers(fields: Sequence[Field]) -> list[tuple[Field, str]]:
+    """Return the fields whose names only a machine knows, each with the function of ``Machine``."""
+    names = _names(fields)
+    rules = [(field, rule) for field in fields if (rule := _rule(field, names))]
+    return [(field, rule.machine) for field, rule in rules if rule.machine]
+
+
 def duration_unit(field: Field, fields: Sequence[Field]) -> int:
     """Return how many nanoseconds one count of a field is, 0 if it is no duration."""
     rule = _rule(field, _names(fields))

@@ -11,6 +11,7 @@ from beepy.events.decoder import Decoder
 from beepy.recording import items
 from beepy.recording.blocks import BlockWriter
 from beepy.recording.items import Kind
+from beepy.recording.names import NamesWriter
 from beepy.text import safe
 
 _PERIOD: Final = 1.0  # seconds between blocks: what a kill loses
@@ -30,6 +31,7 @@ class Recorder:
         self._file: BinaryIO | None = None
         self._blocks: BlockWriter | None = None
         self._numbers: dict[Schema, int] = {}
+        self._names = NamesWriter(())
         self._pending: list[bytes] = []
         self._size = 0
         self._written = 0.0
@@ -43,6 +45,7 @@ class Recorder:
             raise self._refused(error) from None
         self._add(items.document(Kind.HEADER, {"version": items.VERSION, **self._about}))
         self._add(_clocks())
+        self._names = NamesWriter(decoders)
         numbers: dict[Btf, int] = {}
         for number, decoder in enumerate(decoders):
             schema = decoder.schema
@@ -59,6 +62,8 @@ class Recorder:
 
     def write(self, batch: Batch) -> None:
         """Keep a batch for the next block. Raises OutputError."""
+        for item in self._names.items(batch):
+            self._add(item)
         if batch.records or batch.lost or batch.final:
             self._add(items.batch_item(self._numbers[batch.schema], batch))
         if self._size > _MAX_PENDING or time.monotonic() - self._written > _PERIOD:

@@ -190,7 +190,7 @@ def test_a_process_that_is_gone_is_found_by_its_cgroup(
         container(tmp_path, identity) as running,
         beepy.start(
             *("-v", "run", compiled(ENDS), "-o", "json", "--fields", fields),
-            *("--where", f'container ~ "^{identity}$"'),
+            *("--where", f'container ~ "^{identity}$"', "--record", str(tmp_path / "x.rec")),
         ) as ends,
         beepy.start("-v", "run", compiled(ENDS), "-o", "columns") as shown,
         beepy.start(
@@ -204,9 +204,12 @@ def test_a_process_that_is_gone_is_found_by_its_cgroup(
         for _ in range(10):
             end_one(running)
         ends.until(lambda: ends.out.count(b"\n") >= 10)
-        seen = rows(ends.end().out)
+        out = ends.end().out
         text = shown.end().out
         (group,) = rows(top.end().out)
+    # the container is gone, and with it its cgroup and crun's files
+    assert beepy("replay", str(tmp_path / "x.rec"), "-o", "json", "--fields", fields).out == out
+    seen = rows(out)
     assert len(seen) == 10
     assert all(row["container"] == identity and row["cgroup"] == f"/{identity}" for row in seen)
     assert all(isinstance(row["cgroup_id"], int) for row in seen)

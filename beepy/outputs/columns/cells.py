@@ -71,7 +71,9 @@ def cells_of(decoder: Decoder, *, exact: bool = False) -> dict[Field, Cell]:
     if decoder.plain:
         all_cells = {field: _cell(field, None, exact=True) for field in fields}
     else:
-        all_cells = cells(tuple(fields), schema.clock, schema.machine, exact=exact)
+        # a vocabulary has names in fields of their own
+        machine = NO_MACHINE if schema.vocabulary else schema.machine
+        all_cells = cells(tuple(fields), schema.clock, machine, exact=exact)
     presentation = schema.presentation
     hints = presentation.columns if presentation else {}
     hidden = [name for name, hint in hints.items() if hint.hidden]

@@ -1,0 +1,177 @@
+"""What only the machine that recorded knows of its records: names of users, containers, symbols.
+
+A recording has an item of names before the batch whose records have their numbers::
+
+    {"user": [[0, "root"]], "place": [[[4711, 0], ["/docker/d0d0...", "web", "", "", ""]]]}
+
+The members are functions of ``Machine``, each with pairs of what it is asked and what it answers. A
+process is asked about by its pid and the id of its cgroup. A name that changes is written again.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from beepy.errors import RecordingError
+from beepy.events import derived, meaning
+from beepy.events.batch import Batch, Machine, Place, Subject
+from beepy.events.decoder import Decoder
+from beepy.events.fields import Field
+from beepy.recording import items
+from beepy.recording.blocks import Item
+from beepy.recording.items import Kind
+
+_Key: TypeAlias = "int | tuple[int, int]"
+
+_OF_PROCESSES: Final = ("exe", "argv", "place")
+_AGAIN_S: Final = 0.1  # a process may execute another program, or enter a cgroup
+_MOST: Final = 1 << 16  # names of one function that are remembered
+_MOST_READ: Final = 2 * _MOST  # so that a name in use is never forgotten before it is read again
+_MAX_ITEM: Final = 128  # names in one item
+
+
+class _Sources(NamedTuple):
+    """The fields of one map that name something: numbers by function, and those of a process."""
+
+    decoder: Decoder
+    numbers: Sequence[tuple[Field, str]]
+    pid: Field | None
+    cgroup: Field | None
+    of_processes: Sequence[str]
+
+
+class NamesWriter:
+    """Asks the machine about the numbers in batches, and makes items of what is new."""
+
+    def __init__(
+        self, decoders: Sequence[Decoder], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._now = now
+        self._sources = {decoder.schema: _sources(decoder) for decoder in decoders}
+        self._known: dict[str, dict[_Key, Any]] = {}
+        self._asked_at: dict[_Key, float] = {}
+
+    def items(self, batch: Batch) -> list[bytes]:
+        """Return items with the names that the batch's records have and that were not yet given."""
+        sources = self._sources[batch.schema]
+        fields = [field for field, _ in sources.numbers]
+        subjects = [field for field in (sources.pid, sources.cgroup) if field]
+        if not batch.records or not (fields or subjects):
+            return []
+        new: dict[str, list[list[Any]]] = {}
+        columns = sources.decoder.values(batch, [*fields, *subjects])
+        machine = batch.schema.machine
+        for (_, function), column in zip(sources.numbers, columns, strict=False):
+            known = self._known.setdefault(function, {})
+            for number in {*column} - known.keys():
+                if isinstance(number, int):
+                    self._note(new, function, number, getattr(machine, function)(number))
+        if subjects:
+            self._note_processes(new, sources, batch, columns[len(fields) :])
+        return list(_items(new))
+
+    def all(self) -> list[bytes]:
+        """Return items with all names that are known."""
+        known = {
+            function: [[key, answer] for key, answer in names.items()]
+            for function, names in self._known.items()
+        }
+        return list(_items(known))
+
+    def _note_processes(
+        self,
+        new: dict[str, list[list[Any]]],
+        sources: _Sources,
+        batch: Batch,
+        columns: Any,  # noqa: ANN401 - of integers
+    ) -> None:
+        none = [0] * batch.records
+        pids = columns[0] if sources.pid else none
+        groups = columns[-1] if sources.cgroup else none
+        now = self._now()
+        for pid, group in {*zip(pids, groups, strict=True)}:
+            key = pid or 0, group or 0
+            if now - self._asked_at.get(key, -_AGAIN_S) < _AGAIN_S:
+                continue
+            if len(self._asked_at) >= _MOST:
+                self._asked_at.clear()
+            self._asked_at[key] = now
+            subject = Subject(*key, batch.time_ns)
+            for function in sources.of_processes:
+                answer = getattr(batch.schema.machine, function)(subject)
+                self._note(new, function, key, answer)
+
+    def _note(self, new: dict[str, list[list[Any]]], function: str, key: _Key, answer: Any) -> None:  # noqa: ANN401 - as the function has it
+        known = self._known.setdefault(function, {})
+        if known.get(key) == answer or (not any(answer) and key not in known):
+            return  # what is not known is not known in the recording either
+        if len(known) >= _MOST:
+            known.clear()
+        known[key] = answer
+        new.setdefault(function, []).append([key, answer])
+
+
+def _sources(decoder: Decoder) -> _Sources:
+    pid, cgroup = derived.subject_fields(decoder)
+    chosen = {field.name for field in decoder.shown() if field.derived}
+    # arguments may be secrets: they are recorded only if the run shows them
+    of_processes = [name for name in _OF_PROCESSES if name == "place" or name in chosen]
+    return _Sources(decoder, meaning.named_numbers(decoder.fields), pid, cgroup, of_processes)
+
+
+def _items(names: dict[str, list[list[Any]]]) -> Iterator[bytes]:
+    for function, pairs in names.items():
+        for at in range(0, len(pairs), _MAX_ITEM):
+            yield items.document(Kind.NAMES, {function: pairs[at : at + _MAX_ITEM]})
+
+
+class RecordedNames:
+    """The names of a recording as its ``machine``, which knows those that were read so far."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[Any, Any]] = {}
+        named: dict[str, Any] = {
+            function: self._of_process(function)
+            if function in _OF_PROCESSES
+            else self._of_number(function)
+            for function in Machine._fields
+        }
+        self.machine = Machine(**named)
+
+    def read(self, item: Item, where: str) -> None:
+        """Read an item of names. Raises RecordingError."""
+        for function, pairs in items.read_document(item, where).items():
+            if function not in Machine._fields:
+                continue  # of a later version
+            known = self._known.setdefault(function, {})
+            try:
+                for key, answer in pairs:
+                    number, text = _checked(function, key, answer)
+                    known.pop(number, None)
+                    known[number] = text
+            except (TypeError, ValueError) as error:
+                raise RecordingError(f"{where}: malformed names: {error}") from None
+            while len(known) > _MOST_READ:
+                del known[next(iter(known))]
+
+    def _of_number(self, function: str) -> Callable[[int], str]:
+        known = self._known.setdefault(function, {})
+        return lambda number: known.get(number, "")
+
+    def _of_process(self, function: str) -> Callable[[Subject], Any]:
+        known = self._known.setdefault(function, {})
+        unknown = Place() if function == "place" else ""
+        return lambda subject: known.get(subject[:2], unknown)
+
+
+def _checked(function: str, key: Any, answer: Any) -> tuple[_Key, str | Place]:  # noqa: ANN401 - JSON
+    if function not in _OF_PROCESSES:
+        if not isinstance(key, int) or not isinstance(answer, str):
+            raise TypeError(f"{function}: expected a number and a text")
+        return key, answer
+    pid, group = key
+    if not isinstance(pid, int) or not isinstance(group, int):
+        raise TypeError(f"{function}: expected two numbers")
+    if function != "place":
+        return (pid, group), str(answer)
+    return (pid, group), Place(*map(str, answer))
