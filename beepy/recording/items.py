@@ -96,8 +96,9 @@ def kernel_enums(image: Btf, kernel: Btf) -> Btf | None:
             continue
         for type_id in kernel.named(essential_name(enum.name)):
             other = kernel.type(type_id)
-            if isinstance(other, types.Enum):
-                writer.enum(other.name, dict(other.values), other.size)
+            if isinstance(other, types.Enum | types.Enum64):
+                add = writer.enum if isinstance(other, types.Enum) else writer.enum64
+                add(other.name, dict(other.values), other.size, signed=other.signed)
                 is_empty = False
     return None if is_empty else Btf(writer.data(), name="kernel")
 
