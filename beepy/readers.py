@@ -13,6 +13,7 @@ from beepy.host.machine import possible_cpus
 from beepy.log import Log
 from beepy.maps.counted import CountedReader, count_in
 from beepy.text import safe
+from beepy.uapi import MapType
 
 if TYPE_CHECKING:
     from beepy.collection.cgroup_ids import CgroupWatch  # few maps are filled
@@ -23,7 +24,8 @@ _log = Log(__name__)
 def of(collection: Collection, losses: Losses) -> Iterator[Reader]:
     """Yield a reader for each tracked map and each iterator."""
     machine = cache(lambda: _machine(collection))
-    names = cache(_names)
+    has_stacks = any(held.type == MapType.STACK_TRACE for held in collection.maps.values())
+    names = machine if has_stacks else cache(_names)
     for tracked in collection.spec.tracked:
         tracked_map = collection.maps[tracked.map]
         cpus = possible_cpus() if map_types.of(tracked_map.type).is_percpu else 0
@@ -62,13 +64,19 @@ def of(collection: Collection, losses: Losses) -> Iterator[Reader]:
 
 
 def _machine(collection: Collection) -> Machine:
-    """Return what this machine knows of numbers in records; stacks are in maps of fixed names."""
+    """Return what this machine knows of numbers in records.
+
+    Stacks are in maps of fixed names, or in the only map of stacks.
+    """
     from beepy.enrich import symbols  # noqa: PLC0415 - only a vocabulary needs them
     from beepy.maps import stacks  # noqa: PLC0415 - as above
 
     known = symbols.Symbols()
-    kernel, user = (collection.maps.get(name) for name in ("ig_kstack", "ig_ustack"))
+    held = [each for each in collection.maps.values() if each.type == MapType.STACK_TRACE]
+    only = held[0] if len(held) == 1 else None
+    kernel, user = (collection.maps.get(name, only) for name in ("ig_kstack", "ig_ustack"))
     return _names()._replace(
+        kernel_function=known.function,
         kernel_stack=stacks.text_of(kernel, known.function) if kernel else no_name,
         user_stack=stacks.text_of(user) if user else no_name,
     )

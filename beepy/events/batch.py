@@ -48,6 +48,18 @@ class Place(NamedTuple):
     unit: str = ""
 
 
+class Frame(NamedTuple):
+    """An address in the memory of a process, where it was or returned to."""
+
+    pid: int
+    address: int
+
+
+def no_function(_frame: Frame) -> str:
+    """Return "": nothing is known of the process."""
+    return ""
+
+
 def no_text(_subject: Subject) -> str:
     """Return "": nothing is known of the process."""
     return ""
@@ -62,24 +74,26 @@ class Machine(NamedTuple):
     """What only the machine that made the records knows: functions from a number to its text.
 
     They return "" for what is not known. ``user`` and ``group`` are names of ids. A stack's number
-    is its key in a map; its text has the frames, the innermost first. ``cgroup`` is the path of a
-    cgroup's id, ``symbol`` the symbol of an address and the offset, ``device`` a block device by
-    the kernel's number, ``namespace`` takes the number of the inode, ``syscall`` the number for the
-    machine's architecture.
+    is its key in a map; its text has the frames, the innermost first. ``kernel_function`` is the
+    name of the function at an address, ``symbol`` has the offset behind it. ``cgroup`` is the path
+    of a cgroup's id, ``device`` a block device by the kernel's number, ``namespace`` takes the
+    number of the inode, ``syscall`` the number for the machine's architecture.
 
-    ``exe`` is the path of a process's program, ``argv`` its arguments, quoted as for a shell,
-    ``place`` where it runs.
+    ``user_function`` is the function of a process that has an address, ``exe`` the path of a
+    process's program, ``argv`` its arguments, quoted as for a shell, ``place`` where it runs.
     """
 
     user: Callable[[int], str] = no_name
     group: Callable[[int], str] = no_name
     kernel_stack: Callable[[int], str] = no_name
     user_stack: Callable[[int], str] = no_name
+    kernel_function: Callable[[int], str] = no_name
     cgroup: Callable[[int], str] = no_name
     symbol: Callable[[int], str] = no_name
     device: Callable[[int], str] = no_name
     namespace: Callable[[int], str] = no_name
     syscall: Callable[[int], str] = no_name
+    user_function: Callable[[Frame], str] = no_function
     exe: Callable[[Subject], str] = no_text
     argv: Callable[[Subject], str] = no_text
     place: Callable[[Subject], Place] = no_place

@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Final, NamedTuple, TypeAlias
 
 from beepy.btf.types import VOID, Bits
-from beepy.events import go_format, meaning
+from beepy.events import frames, go_format, meaning
 from beepy.events.batch import Batch, Machine, Subject
 from beepy.events.clock import Clock
 from beepy.events.codec import Codec, Value
@@ -155,14 +155,17 @@ def _is_cgroup(field: Field) -> bool:
 
 
 def _process(sources: str, how: str, know: Know, width: int, *, by_cgroup: bool = True) -> Derived:
-    codec = Codec(
+    return Derived(sources, how, _text(width), partial(_of_process_field, know, by_cgroup))
+
+
+def _text(width: int) -> Codec:
+    return Codec(
         code="",
         size=0,
         value=lambda value: value,
         text=lambda value: "" if value is None else str(value),
         width=width,
     )
-    return Derived(sources, how, codec, partial(_of_process_field, know, by_cgroup))
 
 
 def _of_process_field(know: Know, by_cgroup: bool, decoder: Decoder) -> Derivation | None:  # noqa: FBT001 - for partial
@@ -207,6 +210,19 @@ TABLE: Final[dict[str, Derived]] = {
     "pod": _process(_PID_OR_CGROUP, "the pod's name, else its UID", _placed("pod"), 24),
     "namespace": _process(
         _PID_OR_CGROUP, "the namespace of the pod in Kubernetes", _placed("namespace"), 16
+    ),
+    "kernel_frames": Derived(
+        "`kern_stack_id` or `kstack_id` with a map of stacks, or `u64 kstack[]`",
+        "the kernel's functions, the innermost first, from `/proc/kallsyms`",
+        _text(48),
+        frames.of_kernel,
+    ),
+    "user_frames": Derived(
+        f"`user_stack_id` or `ustack_id` with a map of stacks, or `u64 ustack[]`, and {_PID}",
+        "the process's functions, the innermost first, from the symbols of its files and of"
+        " `/usr/lib/debug/.build-id`; `FILE+OFFSET` where they have none",
+        _text(48),
+        frames.of_user,
     ),
     "unit": _process(
         _PID_OR_CGROUP,

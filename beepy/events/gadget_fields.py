@@ -74,6 +74,11 @@ def _known(name_of: _Text, kind: str) -> _Text:
     return lambda number: name_of(number) or f"{kind}:{number}"
 
 
+def is_user_stack(field: Field) -> bool:
+    """Return whether a field is the number of a user's stack."""
+    return field.path[-1] == STACK_ID and USER_STACK in field.owners and field.codec.number
+
+
 def of(schema: Schema, leaves: Sequence[Field]) -> tuple[Field, ...]:
     """Return the fields of records whose types have the ``leaves``."""
     visible = [leaf for leaf in leaves if not any(name.startswith(_HIDDEN) for name in leaf.path)]

@@ -85,6 +85,10 @@ def _addresses(*suffixes: str) -> frozenset[str]:
     return frozenset(names) - {"addr"}  # which may be any address
 
 
+KERNEL_STACK_IDS: Final = frozenset(("kern_stack_id", "kernel_stack_id", "kstack_id", "k_stack_id"))
+USER_STACK_IDS: Final = frozenset(("user_stack_id", "ustack_id", "u_stack_id"))
+"""Names of ids of stacks that are in a map of stacks."""
+
 CGROUPS: Final = frozenset(("cgroup", "cgroup_id", "cgroupid", "cgid", "cgrp_id"))
 """Names of the ids of cgroups."""
 
@@ -243,6 +247,14 @@ TABLE: Final = (  # the first rule that fits applies
         ),
         bits=(64,),
     ),
+    Rule(
+        "kernel stack",
+        numbers.result,
+        machine="kernel_stack",
+        typedefs=frozenset(("gadget_kernel_stack",)),
+        names=KERNEL_STACK_IDS,
+    ),
+    Rule("user stack", numbers.result, machine="user_stack", names=USER_STACK_IDS),
     Rule(
         "capabilities",
         numbers.capabilities,

@@ -5,7 +5,8 @@ A recording has an item of names before the batch whose records have their numbe
     {"user": [[0, "root"]], "place": [[[4711, 0], ["/docker/d0d0...", "web", "", "", ""]]]}
 
 The members are functions of ``Machine``, each with pairs of what it is asked and what it answers. A
-process is asked about by its pid and the id of its cgroup. A name that changes is written again.
+process is asked about by its pid and the id of its cgroup, a function of it by the pid and the
+address. A name that changes is written again.
 """
 
 import time
@@ -13,8 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from beepy.errors import RecordingError
-from beepy.events import derived, meaning
-from beepy.events.batch import Batch, Machine, Place, Subject
+from beepy.events import derived, frames, gadget_fields, meaning
+from beepy.events.batch import Batch, Frame, Machine, Place, Subject
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
 from beepy.recording import items
@@ -24,6 +25,7 @@ from beepy.recording.items import Kind
 _Key: TypeAlias = "int | tuple[int, int]"
 
 _OF_PROCESSES: Final = ("exe", "argv", "place")
+_OF_PAIRS: Final = ("user_function", *_OF_PROCESSES)
 _AGAIN_S: Final = 0.1  # a process may execute another program, or enter a cgroup
 _MOST: Final = 1 << 16  # names of one function that are remembered
 _MOST_READ: Final = 2 * _MOST  # so that a name in use is never forgotten before it is read again
@@ -38,6 +40,8 @@ class _Sources(NamedTuple):
     pid: Field | None
     cgroup: Field | None
     of_processes: Sequence[str]
+    user_stack: frames.UserStack | None
+    kernel_array: Sequence[Field]
 
 
 class NamesWriter:
@@ -56,7 +60,7 @@ class NamesWriter:
         sources = self._sources[batch.schema]
         fields = [field for field, _ in sources.numbers]
         subjects = [field for field in (sources.pid, sources.cgroup) if field]
-        if not batch.records or not (fields or subjects):
+        if not batch.records:
             return []
         new: dict[str, list[list[Any]]] = {}
         columns = sources.decoder.values(batch, [*fields, *subjects])
@@ -68,6 +72,7 @@ class NamesWriter:
                     self._note(new, function, number, getattr(machine, function)(number))
         if subjects:
             self._note_processes(new, sources, batch, columns[len(fields) :])
+        self._note_stacks(new, sources, batch)
         return list(_items(new))
 
     def all(self) -> list[bytes]:
@@ -101,6 +106,24 @@ class NamesWriter:
                 answer = getattr(batch.schema.machine, function)(subject)
                 self._note(new, function, key, answer)
 
+    def _note_stacks(
+        self, new: dict[str, list[list[Any]]], sources: _Sources, batch: Batch
+    ) -> None:
+        machine = batch.schema.machine
+        if sources.user_stack:
+            columns = sources.decoder.values(batch, sources.user_stack.sources)
+            stacks = sources.user_stack.frames(machine, columns)
+            known = self._known.setdefault("user_function", {})
+            for frame in {frame for stack in stacks for frame in stack} - known.keys():
+                self._note(
+                    new, "user_function", (frame.pid, frame.address), machine.user_function(frame)
+                )
+        if sources.kernel_array:
+            columns = sources.decoder.values(batch, sources.kernel_array)
+            known = self._known.setdefault("kernel_function", {})
+            for address in frames.kernel_addresses(columns) - known.keys():
+                self._note(new, "kernel_function", address, machine.kernel_function(address))
+
     def _note(self, new: dict[str, list[list[Any]]], function: str, key: _Key, answer: Any) -> None:  # noqa: ANN401 - as the function has it
         known = self._known.setdefault(function, {})
         if known.get(key) == answer or (not any(answer) and key not in known):
@@ -116,7 +139,18 @@ def _sources(decoder: Decoder) -> _Sources:
     chosen = {field.name for field in decoder.shown() if field.derived}
     # arguments may be secrets: they are recorded only if the run shows them
     of_processes = [name for name in _OF_PROCESSES if name == "place" or name in chosen]
-    return _Sources(decoder, meaning.named_numbers(decoder.fields), pid, cgroup, of_processes)
+    numbers = meaning.named_numbers(decoder.fields)
+    if decoder.schema.vocabulary:
+        numbers += [(f, "user_stack") for f in decoder.fields if gadget_fields.is_user_stack(f)]
+    return _Sources(
+        decoder=decoder,
+        numbers=numbers,
+        pid=pid,
+        cgroup=cgroup,
+        of_processes=of_processes,
+        user_stack=frames.user_stack(decoder),
+        kernel_array=frames.kernel_array(decoder),
+    )
 
 
 def _items(names: dict[str, list[list[Any]]]) -> Iterator[bytes]:
@@ -131,8 +165,8 @@ class RecordedNames:
     def __init__(self) -> None:
         self._known: dict[str, dict[Any, Any]] = {}
         named: dict[str, Any] = {
-            function: self._of_process(function)
-            if function in _OF_PROCESSES
+            function: self._of_pair(function)
+            if function in _OF_PAIRS
             else self._of_number(function)
             for function in Machine._fields
         }
@@ -158,14 +192,14 @@ class RecordedNames:
         known = self._known.setdefault(function, {})
         return lambda number: known.get(number, "")
 
-    def _of_process(self, function: str) -> Callable[[Subject], Any]:
+    def _of_pair(self, function: str) -> Callable[[Subject | Frame], Any]:
         known = self._known.setdefault(function, {})
         unknown = Place() if function == "place" else ""
-        return lambda subject: known.get(subject[:2], unknown)
+        return lambda asked: known.get((asked[0], asked[1]), unknown)
 
 
 def _checked(function: str, key: Any, answer: Any) -> tuple[_Key, str | Place]:  # noqa: ANN401 - JSON
-    if function not in _OF_PROCESSES:
+    if function not in _OF_PAIRS:
         if not isinstance(key, int) or not isinstance(answer, str):
             raise TypeError(f"{function}: expected a number and a text")
         return key, answer

@@ -30,6 +30,7 @@ class Symbol(NamedTuple):
     type: int = FUNC
     bind: int = GLOBAL
     section: int = 1
+    size: int = 0
 
 
 def symbols(table: str, entries: Iterable[Symbol], bits: int = 64) -> list[Section]:
@@ -40,9 +41,9 @@ def symbols(table: str, entries: Iterable[Symbol], bits: int = 64) -> list[Secti
         at = len(names) if one.name else 0
         names += one.name.encode() + b"\0" if one.name else b""
         if bits == 64:
-            data += struct.pack("<IBBHQQ", at, info, 0, one.section, one.address, 0)
+            data += struct.pack("<IBBHQQ", at, info, 0, one.section, one.address, one.size)
         else:
-            data += struct.pack("<IIIBBH", at, one.address, 0, info, 0, one.section)
+            data += struct.pack("<IIIBBH", at, one.address, one.size, info, 0, one.section)
     strings = ".dynstr" if table == ".dynsym" else ".strtab"
     kind = DYNSYM if table == ".dynsym" else SYMTAB
     return [Section(table, kind, data, link=strings), Section(strings, STRTAB, names)]
