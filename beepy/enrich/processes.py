@@ -153,7 +153,7 @@ class Processes:
             directory = os.open(f"{self._proc}/{subject.pid}", os.O_RDONLY | os.O_DIRECTORY)
             try:
                 start, ended = self._stat(directory)
-                if start > subject.time_ns + _TICK:
+                if subject.time_ns and start > subject.time_ns + _TICK:
                     raise _Gone
                 text = read(directory)
                 if ended and text in ("", "/"):  # v1 shows a zombie in the root
@@ -172,7 +172,8 @@ class Processes:
 
     def _last(self, key: tuple[str, int], time_ns: int) -> str:
         for kept in reversed(self._kept.get(key, ())):
-            if kept.start <= time_ns + _TICK and self._now() - kept.read_at < _FRESH_S:
+            began = not time_ns or kept.start <= time_ns + _TICK
+            if began and self._now() - kept.read_at < _FRESH_S:
                 return kept.text
         return ""
 

@@ -27,7 +27,8 @@ def no_name(_number: int) -> str:
 class Subject(NamedTuple):
     """The process that a record is about: its pid and the id of its cgroup, 0 if unknown.
 
-    ``time_ns`` is the wall clock (ns since the epoch) when it did what the record says.
+    ``time_ns`` is the wall clock (ns since the epoch) when it did what the record says, 0 if that
+    is not known.
     """
 
     pid: int

@@ -98,14 +98,16 @@ class Decoder:
             shown = tuple([field for field in self.fields if field.name not in hidden])
         return tuple([_enum_as_number(field) for field in shown]) if self.plain else shown
 
+    def own(self, name: str) -> Field | None:
+        """Return the record's field with that name or label, None if there is none."""
+        named = [field for field in self.fields if name in (field.name, field.label)]
+        return next((field for field in named if field.name == name), named[0] if named else None)
+
     def named(self, name: str) -> Field | None:
         """Return the field with that name or label, or the derived one, None if there is none."""
-        for field in self.fields:
-            if field.name == name:
-                return field
-        for field in self.fields:
-            if field.label == name:
-                return field
+        field = self.own(name)
+        if field:
+            return field
         if name not in self._derived:
             from beepy.events import derived  # noqa: PLC0415 - most runs show records alone
 

@@ -106,7 +106,10 @@ def _until_read(clock: Clock, unit: int, columns: Columns, batch: Batch) -> list
     """Return the time from a column of times until the batch was read."""
     times = [value * unit if isinstance(value, int) else 0 for value in columns[0]]
     # a table may be read while its entries change
-    return [None if wall is None else max(batch.time_ns - wall, 0) for wall in clock.walls(times)]
+    return [
+        max(batch.time_ns - wall, 0) if wall and batch.time_ns else None
+        for wall in clock.walls(times)
+    ]
 
 
 def _of_process(know: Know, *, by_cgroup: bool, decoder: Decoder) -> Derivation | None:

@@ -58,7 +58,10 @@ def maps(option: Option, words: Words, decoders: Sequence[Decoder]) -> list[Deco
         known = listed(dict.fromkeys(decoder.schema.map for decoder in decoders))
         why = f"no map '{safe(words.map)}': there are {known}" if words.map else "no map is shown"
         raise option.refuse(why)
-    having = [d for d in chosen if all(_fields(d, name) for name in words.bare)]
+    # a field of a record comes before a derived one of another map
+    having = [d for d in chosen if all(_own_fields(d, name) for name in words.bare)] or [
+        d for d in chosen if all(_fields(d, name) for name in words.bare)
+    ]
     names = list(dict.fromkeys(decoder.schema.map for decoder in having))
     if len(names) > 1:
         similar = [f"{name}:{option.text}" for name in names]
@@ -84,7 +87,13 @@ def _is_called(decoder: Decoder, name: str) -> bool:
 
 def _fields(decoder: Decoder, name: str) -> list[Field]:
     """Return the field of that name, a derived one too, or all members of a struct so named."""
-    field = decoder.named(name)
+    own = _own_fields(decoder, name)
+    derived = None if own else decoder.named(name)
+    return [derived] if derived else own
+
+
+def _own_fields(decoder: Decoder, name: str) -> list[Field]:
+    field = decoder.own(name)
     if field:
         return [field]
     path = tuple(name.split("."))

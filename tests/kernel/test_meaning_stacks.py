@@ -123,8 +123,8 @@ def test_functions_beside_addr2line_and_kallsyms(
         r.until_attached()
         columns.until_attached()
         calling.pass_all(1)
-        r.until(lambda: b"user_frames" in r.out)
-        columns.until(lambda: columns.out.count(b"\n") > 1)
+        r.until(lambda: f'"pid": {calling.pid},'.encode() in r.out)
+        columns.until(lambda: f" {calling.pid} ".encode() in columns.out)
         shown = columns.end().out
         out = r.end().out
     row, *_ = [row for row in rows(out) if row["pid"] == calling.pid]
@@ -133,7 +133,7 @@ def test_functions_beside_addr2line_and_kallsyms(
     assert functions[0].endswith("prctl")
     assert functions[1:4] == CALLERS
     # the addresses of the user's stack are in columns; return addresses are behind the call
-    (line,) = [line for line in shown.splitlines() if str(calling.pid) in line][:1]
+    (line,) = [line for line in shown.splitlines() if f" {calling.pid} " in line][:1]
     addresses = re.findall(r"0x4[0-9a-f]{5}(?![0-9a-f])", line)
     named = subprocess.run(
         ["addr2line", "-f", "-e", program, *addresses], check=True, capture_output=True, text=True

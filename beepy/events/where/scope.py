@@ -15,7 +15,10 @@ def maps(expression: tree.Expression, decoders: Sequence[Decoder]) -> list[Decod
     if expression.map:
         return _named(expression, decoders)
     names = tree.names(expression.node)
-    having = [decoder for decoder in decoders if all(decoder.named(name.text) for name in names)]
+    # a field of a record comes before a derived one of another map
+    having = [d for d in decoders if all(d.own(name.text) for name in names)] or [
+        d for d in decoders if all(d.named(name.text) for name in names)
+    ]
     known = list(dict.fromkeys(decoder.schema.map for decoder in having))
     if len(known) == 1:
         return having

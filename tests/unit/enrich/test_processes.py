@@ -119,6 +119,7 @@ def test_a_pid_of_a_later_process_is_not_the_event_s(machine: Machine) -> None:
     assert machine.processes.argv(early) == "sh -c 'exit 3'"
     assert machine.processes.argv(Subject(42, 0, NOW)) == "other"
     assert machine.processes.argv(early) == "sh -c 'exit 3'"
+    assert machine.processes.argv(Subject(42, 0, 0)) == "other"  # of an event of no known time
     machine.process(43, began_s=990)
     assert machine.processes.argv(Subject(43, 0, WALL - 50 * SECOND)) == ""
 

@@ -301,3 +301,26 @@ def test_the_page_has_each_of_them() -> None:
     ]
     rows = [f"| `{name}` | {row.sources} | {row.how} |" for name, row in derived.TABLE.items()]
     assert table.splitlines() == rows
+
+
+def test_a_field_of_a_record_comes_before_a_derived_one_of_another_map() -> None:
+    own, rows = record([("age", 8)], [77])
+    exits = Decoder(EXITS._replace(map="exits"))
+    kept = Where(["age > 70"], [exits, own])
+    assert kept.apply(rows).records == 1
+    assert kept.apply(batch()._replace(schema=exits.schema)).records == 2  # not about that map
+    choice.apply(["age"], [exits, own])
+    assert exits.choice is None
+    assert own.choice
+    with pytest.raises(UsageError, match="several maps have 'age'"):
+        Where(["age > 1"], [exits, Decoder(EXITS)])
+
+
+def test_counts_that_are_decoded_later_have_the_names_of_then() -> None:
+    """Panels and metrics keep records as bytes: they do not know when each was read."""
+    ASKED.clear()
+    decoder, rows = record([("pid", 4), ("start_ns", 8)], [42, 5])
+    later = rows._replace(time_ns=0)
+    assert value(decoder, later, "container") == "web"
+    assert value(decoder, later, "age") is None
+    assert ASKED[-1].time_ns == 0
