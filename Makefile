@@ -21,6 +21,7 @@ TEST_NEEDS  := clang:clang llvm:llvm-strip libbpf-dev:/usr/include/bpf/bpf_helpe
                docker-registry:docker-registry skopeo:skopeo openssl:openssl iproute2:ip systemtap-sdt-dev \
                zsh:zsh fish:fish bash-completion \
                qemu-system-x86:qemu-system-x86_64 busybox-static:busybox crun:/usr/bin/crun lz4:lz4 zstd:zstd \
+               tmux:tmux \
                -- qemu-system-arm xdp-tools clang-16 clang-19 llvm-19 linux-tools-$(shell uname -r)
 BENCH_NEEDS := clang:clang libbpf-dev:/usr/include/bpf/bpf_helpers.h libbpf-tools bpftrace:bpftrace
 
@@ -114,7 +115,7 @@ INSTALLED = || { \
 .venv/.run: pyproject.toml | .venv/bin/python
 	$(WRITABLE)
 	@echo 'installing beepy into .venv' >&2
-	@$(AS_USER) $(PYTHON3) -m pip install --quiet --disable-pip-version-check --editable . $(INSTALLED)
+	@$(AS_USER) $(PYTHON3) -m pip install --quiet --disable-pip-version-check --editable '.[tui]' $(INSTALLED)
 	@$(AS_USER) touch $@
 
 .venv/.dev: pyproject.toml | .venv/bin/python

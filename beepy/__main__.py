@@ -34,8 +34,9 @@ def command() -> NoReturn:
     """
     code = main()
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # closed, or its reader is gone: that was reported
-            stream.flush()
+        with suppress(OSError, ValueError):  # its reader is gone: that was reported
+            if stream:  # None: it was closed when the process started
+                stream.flush()
     if sys.warnoptions or sys.flags.dev_mode:
         sys.exit(code)
     os._exit(code)

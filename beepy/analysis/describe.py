@@ -67,7 +67,7 @@ def describe(
     )
     changes = {change for program in programs for change in program.changes} | {*pinned.values()}
     decoders = Decoders()
-    schemas = dict(_schemas(spec))
+    schemas = dict(schemas_of(spec))
     not_shown = {refusal.map: refusal for refusal in spec.not_shown}
     tracked = {decision.map: decision for decision in spec.tracked}
     with_metric = [s for s in schemas.values() if s.role in KINDS or s.metrics]
@@ -190,7 +190,7 @@ def _planned(schema: Schema) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     return plan.name, tuple(sorted([label.name for label in labels])), ()
 
 
-def _schemas(spec: CollectionSpec) -> Iterator[tuple[str, Schema]]:
+def schemas_of(spec: CollectionSpec) -> Iterator[tuple[str, Schema]]:
     """Yield the name and schema of each tracked map, as a run has them."""
     map_specs = {map_spec.name: map_spec for map_spec in spec.maps}
     for tracked in spec.tracked:

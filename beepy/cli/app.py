@@ -1,5 +1,6 @@
 """The command table, and the main function of the command line."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
@@ -107,7 +108,8 @@ def main() -> int:
 
         return candidates.main(sys.argv[2:])
     try:
-        code = _run(sys.argv[1:] or ["--help"])
+        arguments = sys.argv[1:] or _chosen()
+        code = _run(arguments) if arguments else 0
     except BeepyError as error:
         from beepy.cli import report  # noqa: PLC0415 - logging is not for --version
 
@@ -122,6 +124,15 @@ def main() -> int:
 
         return report.usage(error)
     return code if isinstance(code, int) else 0
+
+
+def _chosen() -> list[str]:
+    """Return the arguments for ``beepy`` alone: what is chosen on a terminal, else its help."""
+    if not (os.isatty(stdio.STDIN) and os.isatty(stdio.STDOUT)):
+        return ["--help"]
+    from beepy.cli import catalogue  # noqa: PLC0415 - only on terminals
+
+    return catalogue.choose() if catalogue.is_possible() else ["--help"]
 
 
 def _run(arguments: list[str]) -> object:

@@ -194,7 +194,7 @@ def with_settings(
         settings = _merge(context, shared)
         context.find_root().obj = context.obj = settings
         if context.invoked_subcommand is None:  # else it does, with its own options merged in
-            _log_to_stderr(settings)
+            log_to_stderr(settings)
         _refuse_empty(context, {name: values[name] for name in optional})
         _call(function, settings, values)
 
@@ -257,7 +257,7 @@ def _refuse_empty(context: typer.Context, options: dict[str, Any]) -> None:
             raise UsageError(f"--{name.replace('_', '-')}: expected a value, got an empty one")
 
 
-def _log_to_stderr(settings: Settings) -> None:
+def log_to_stderr(settings: Settings) -> None:
     """Show warnings on stderr, with -v or -d also what ``logging`` gets at that level."""
     if settings.debug or settings.verbose:
         from beepy.cli import report  # noqa: PLC0415 - imports logging, which warnings do not need

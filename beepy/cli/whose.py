@@ -14,7 +14,7 @@ from beepy.text import safe
 if TYPE_CHECKING:
     from beepy.selecting import Subjects  # most runs show everybody's events
 
-_MAX_PID: Final = 1 << 22  # PID_MAX_LIMIT
+MAX_PID: Final = 1 << 22  # PID_MAX_LIMIT
 _MAX_UID: Final = (1 << 32) - 2
 
 Pids: TypeAlias = Annotated[
@@ -22,7 +22,7 @@ Pids: TypeAlias = Annotated[
     typer.Option(
         "--pid",
         metavar="PID",
-        parser=whole_number("--pid", 1, _MAX_PID),
+        parser=whole_number("--pid", 1, MAX_PID),
         help="Only this process; repeat.",
         rich_help_panel=panels.WHOSE,
     ),

@@ -178,7 +178,7 @@ def _set(
     contents = section.contents.ljust(end, b"\0")  # trailing zeros may be missing
     changed = bytearray(contents[variable.offset : end])
     write(changed, ref, value)
-    if _is_folded(ref.btf, variable):
+    if is_folded(ref.btf, variable):
         message = "variable '%s': const but not volatile: its value may be in the code already"
         _log.warning(message, safe(variable.name))
     filled = contents[: variable.offset] + changed + contents[end:]
@@ -189,7 +189,7 @@ def _set(
     return spec._replace(maps=tuple(maps))
 
 
-def _is_folded(btf: Btf, variable: VariableSpec) -> bool:
+def is_folded(btf: Btf, variable: VariableSpec) -> bool:
     """Return whether the compiler may have replaced the variable by its value."""
     qualifiers = set()
     type_id: TypeId = variable.type

@@ -77,7 +77,8 @@ def test_it_is_built_and_shows_an_event(
         if map_type == "HashMap" or output == "gauge":
             assert row["value"] > 0
         if output != "print":
-            page = scrape.page(running.metrics())
+            url = running.metrics()
+            found = f'ebpf_solo_io_{name}{{comm="{row["comm"]}",'
+            page = scrape.until(lambda: scrape.page(url), lambda text: found in text)
             assert f"# TYPE ebpf_solo_io_{name} {output}\n" in page
-            assert f'ebpf_solo_io_{name}{{comm="{row["comm"]}",' in page
         assert running.end().code == 0

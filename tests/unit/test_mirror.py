@@ -161,6 +161,9 @@ ELSEWHERE: Final[dict[str, str]] = {
     "toolchain/architectures": "registry/test_build.py",
     "toolchain/compile": "unit/cli/test_build.py registry/test_build.py",
     "toolchain/image": "unit/cli/test_build.py",
+    "tui/catalogue_controls": "unit/tui/test_catalogue_form.py",
+    "tui/catalogue_items": "unit/tui/test_catalogue_form.py",
+    "tui/catalogue_style": "unit/tui/test_catalogue.py",
     "uapi_objects": "kernel/test_uapi.py",
 }
 

@@ -25,7 +25,7 @@ def imported(*arguments: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--version"], ["--help"], ["run", "--help"], ["list"]], ids=" ".join
+    "arguments", [[], ["--version"], ["--help"], ["run", "--help"], ["list"]], ids=" ".join
 )
 def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
     packages = imported(*arguments)

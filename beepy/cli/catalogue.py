@@ -1,0 +1,164 @@
+"""``beepy`` alone on a terminal: a full-screen catalogue of the images, where textual is installed.
+
+It returns the command that the user chose, which the command line then runs as if it was typed.
+"""
+
+import gc
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from beepy import log
+from beepy.cli import stdio
+from beepy.cli.settings import Settings, log_to_stderr
+from beepy.errors import BeepyError, KernelError, OutputError, typed
+from beepy.oci.options import Options
+from beepy.text import safe
+
+if TYPE_CHECKING:
+    from beepy.oci.store import Entry  # only where there is a catalogue
+    from beepy.tui.catalogue_form import Program
+    from beepy.tui.catalogue_items import Details, Item
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def is_possible() -> bool:
+    """Return whether a full screen can be shown: on a terminal that can, and with textual."""
+    from importlib.util import find_spec  # noqa: PLC0415 - only on a terminal
+
+    return (
+        all(os.isatty(fd) for fd in (stdio.STDIN, stdio.STDOUT, stdio.STDERR))  # it draws there
+        and os.environ.get("TERM", "") not in {"", "dumb"}
+        and find_spec("textual") is not None
+    )
+
+
+def choose() -> list[str]:
+    """Return the arguments that the user chose, [] if none; they become those of the process.
+
+    Raise KeyboardInterrupt if a signal ended the catalogue.
+    """
+    from beepy.oci import lookup  # noqa: PLC0415 - after the decision
+
+    settings = Settings(storage=_path("BEEPY_STORAGE"), config_dir=_path("BEEPY_CONFIG_DIR"))
+    log_to_stderr(settings)
+    options = settings.registry_options()._replace(pull="never")
+    items = _items(lookup.list_images(options))
+    arguments = _shown(items, lambda name: _details(name, options))
+    if arguments:
+        stdio.eprint(f"$ {safe(shlex.join(['beepy', *arguments]))}")
+        sys.argv[1:] = arguments  # what advice quotes as the command that was typed
+    return arguments
+
+
+def _path(variable: str) -> Path | None:
+    """Return the path in a variable of the environment; the command line has no options."""
+    text = os.environ.get(variable)
+    return Path(text) if text else None
+
+
+def _items(entries: "Sequence[tuple[Entry, bool]]") -> "list[Item]":
+    """Return the images under the names that find them; the first of a name hides the others."""
+    from beepy.tui.catalogue_items import Item  # noqa: PLC0415 - as above
+
+    items: dict[str, Item] = {}
+    for entry, bundled in entries:
+        description = " ".join((entry.description or "").split())
+        items.setdefault(entry.name, Item(entry.name, description, bundled))
+    return [*items.values()]
+
+
+def _shown(items: "list[Item]", read: "Callable[[str], Details]") -> list[str]:
+    """Show the catalogue; warnings about images would be written over it, ``run`` repeats them."""
+    from beepy.tui.catalogue import Catalogue  # noqa: PLC0415 - textual: a quarter of a second
+
+    collector_was_enabled = gc.isenabled()
+    gc.enable()  # screens are garbage with cycles
+    with _no_color():
+        app = Catalogue(items, read, _program())
+    log.set_warning_handler(lambda _: None)
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    try:
+        arguments = app.run()
+    finally:
+        log.set_warning_handler(None)
+        for number, handler in handlers.items():  # asyncio had its own
+            signal.signal(number, handler)
+        if not collector_was_enabled:
+            gc.disable()
+    if app.failure:
+        raise _error(app.failure) from app.failure
+    if app.was_ended:
+        raise KeyboardInterrupt
+    return arguments or []
+
+
+def _error(failure: Exception) -> BeepyError:
+    """Return the error that is reported when the catalogue could not go on."""
+    if isinstance(failure, BeepyError):
+        return failure
+    cause = getattr(failure, "error", failure)  # of a thread's, textual makes one of its own
+    error = OutputError(f"catalogue: {type(cause).__name__}: {cause}")
+    error.add_note("beepy list shows the images, beepy run IMAGE runs one")
+    return error
+
+
+@contextmanager
+def _no_color() -> Iterator[None]:
+    """Let textual see NO_COLOR only if it is not empty; it removes the variable, which stays."""
+    value = os.environ.pop("NO_COLOR", None)
+    if value:
+        os.environ["NO_COLOR"] = value
+    try:
+        yield
+    finally:
+        if value is not None:
+            os.environ["NO_COLOR"] = value
+
+
+def _program() -> "Program":
+    from beepy.tui.catalogue_form import Program  # noqa: PLC0415 - as above
+
+    if os.geteuid():
+        from beepy.cli import unprivileged  # noqa: PLC0415 - not for root
+
+        try:
+            unprivileged.check()
+        except KernelError:
+            note = "not as this user: Enter shows the command that runs it as root"
+            return Program(("sudo", "beepy"), note)
+    return Program()
+
+
+def _details(name: str, options: Options) -> "Details":
+    """Return what is known of an image, or why it cannot be read."""
+    from beepy.analysis.describe import describe  # noqa: PLC0415 - for the image that is looked at
+    from beepy.cli import catalogue_options  # noqa: PLC0415 - as above
+    from beepy.oci import lookup  # noqa: PLC0415 - as above
+    from beepy.source import parse_all  # noqa: PLC0415 - as above
+    from beepy.tui import catalogue_boxes, catalogue_facts  # noqa: PLC0415 - as above
+    from beepy.tui.catalogue_items import Details, Group  # noqa: PLC0415 - as above
+
+    try:
+        image = lookup.find(name, options)
+        specs = parse_all(image, warn=False)
+        descriptions = [describe(image, spec) for spec in specs]
+        own, others = catalogue_boxes.of_image(specs, descriptions)
+        boxes = {
+            "where it attaches": catalogue_options.attach(specs),
+            "options of this image": own,
+            "what is shown": catalogue_options.shown(specs),
+            "other variables, as they begin": others,
+        }
+    except BeepyError as error:
+        return Details(error=typed(error))
+    except OSError as error:
+        return Details(error=str(error))
+    groups = [Group(title, of_title) for title, of_title in boxes.items() if of_title]
+    return Details(catalogue_facts.of_image(descriptions, [box.title for box in own]), groups)

@@ -1,0 +1,1 @@
+"""Full screens on a terminal, drawn by textual."""
