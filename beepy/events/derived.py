@@ -143,6 +143,21 @@ def _of_process(know: Know, *, by_cgroup: bool, decoder: Decoder) -> Derivation 
     return Derivation(tuple(sources), compute)
 
 
+def _of_named(function: str, decoder: Decoder) -> Derivation | None:
+    """Return the name of the first number of a record that a function of the machine names."""
+    named = meaning.named_numbers(decoder.fields)
+    number = next((field for field, known in named if known == function), None)
+    if number is None:
+        return None
+    name_of = getattr(decoder.schema.machine, function)
+
+    def compute(columns: Columns, _batch: Batch) -> list[Value]:
+        names = {value: name_of(value) if isinstance(value, int) else "" for value in {*columns[0]}}
+        return [names[value] or None for value in columns[0]]
+
+    return Derivation((number,), compute)
+
+
 def _number(value: Value) -> int:
     return value if isinstance(value, int) else 0
 
@@ -213,6 +228,12 @@ TABLE: Final[dict[str, Derived]] = {
     "pod": _process(_PID_OR_CGROUP, "the pod's name, else its UID", _placed("pod"), 24),
     "namespace": _process(
         _PID_OR_CGROUP, "the namespace of the pod in Kubernetes", _placed("namespace"), 16
+    ),
+    "user": Derived(
+        "the first user id of the record", "its name", _text(16), partial(_of_named, "user")
+    ),
+    "group": Derived(
+        "the first group id of the record", "its name", _text(16), partial(_of_named, "group")
     ),
     "kernel_frames": Derived(
         "`kern_stack_id` or `kstack_id` with a map of stacks, or `u64 kstack[]`",

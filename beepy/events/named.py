@@ -109,10 +109,11 @@ def _unknown(option: Option, names: Sequence[str], decoders: Sequence[Decoder]) 
     nearest = max(decoders, key=lambda d: sum(bool(_fields(d, name)) for name in names))
     missing = next(name for name in names if not _fields(nearest, name))
     known = [field.name for field in nearest.fields]
-    similar = get_close_matches(missing[:64], [*known, *derived.names(nearest)], 3)
+    computed = derived.names(nearest)
+    similar = get_close_matches(missing[:64], [*known, *computed], 3)
     hint = (
         f"did you mean {' or '.join(map(safe, similar))}?"
         if similar
-        else f"its fields are {listed(known)}"
+        else f"its fields are {listed(known)}; derived: {listed(computed)}"
     )
     return option.refuse(f"no field '{safe(missing)}' in {shown_name(nearest)}: {hint}")

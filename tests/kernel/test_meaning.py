@@ -1,7 +1,9 @@
 """What records mean, beside what the field's tools say on the same events."""
 
 import json
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -65,6 +67,26 @@ char LICENSE[] SEC("license") = "GPL";
 
 def rows(out: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.splitlines()]
+
+
+OPENER: Final = """
+import os, sys
+sys.stdin.readline()
+for number, flags in enumerate(map(int, sys.argv[2:])):
+    try:
+        os.close(os.open(f"{sys.argv[1]}/{number}", flags, 0o640))
+    except OSError:
+        pass
+"""
+_OPENS: Final = (
+    os.O_RDONLY,
+    os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
+    os.O_RDWR | os.O_APPEND | os.O_NONBLOCK,
+    os.O_RDONLY | os.O_DIRECTORY | os.O_PATH,
+    os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_SYNC,
+    os.O_WRONLY | os.O_DSYNC | os.O_NOFOLLOW | os.O_NOCTTY,
+    os.O_RDWR | os.O_TMPFILE | os.O_NOATIME,
+)
 
 
 @contextmanager
@@ -152,6 +174,37 @@ def test_who_a_process_is(beepy: Beepy, tmp_path: Path) -> None:
     user = subprocess.run(["id", "-un"], check=True, capture_output=True, text=True).stdout.strip()
     (line,) = [line for line in shown.splitlines() if str(child.pid) in line]
     assert line.split()[1:3] == [str(child.pid), user]
+
+
+@pytest.mark.usefixtures("same_pids")
+def test_flags_and_errors_are_straces(beepy: Beepy, tmp_path: Path) -> None:
+    if not shutil.which("strace"):
+        pytest.skip("not installed: strace")
+    opened, log = tmp_path / "opened", tmp_path / "strace"
+    opened.mkdir()
+    opener = [sys.executable, "-c", OPENER, str(opened), *map(str, _OPENS)]
+    traced = ["strace", "-o", str(log), "-e", "trace=openat", *opener]
+    fields = "fname,flags,ret"
+    with (
+        subprocess.Popen(traced, stdin=subprocess.PIPE, text=True) as child,
+        beepy.start(
+            *("-v", "run", "opensnoop", "-o", "columns", "--fields", fields),
+            *("--where", f'fname ~ "^{opened}/"'),
+        ) as running,
+    ):
+        running.until(lambda: b"opensnoop: files" in running.err)
+        child.communicate("\n")
+        running.until(lambda: running.out.count(b"\n") > len(_OPENS))
+        shown = running.end().out
+    rows = re.findall(rf"{opened}/(\d+) +(\S+) +(\S.*)", shown)
+    ours = [(int(n), {*flags.split("|")}, re.findall("E[A-Z]+", ret)) for n, flags, ret in rows]
+    calls = re.findall(
+        rf'"{opened}/(\d+)", ([A-Z_|]+)(?:, \d+)?\) += \S+ ?(E[A-Z]+)?', log.read_text()
+    )
+    theirs = [(int(n), {*flags.split("|")}, [error] if error else []) for n, flags, error in calls]
+    assert sorted(ours, key=str) == sorted(theirs, key=str)
+    assert len(ours) == len(_OPENS)
+    assert {error for _, _, errors in ours for error in errors} >= {"ENOENT"}
 
 
 @pytest.mark.usefixtures("same_pids")

@@ -51,11 +51,12 @@ def _unknown(expression: tree.Expression, name: tree.Name, decoder: Decoder) -> 
     from beepy.events import derived  # noqa: PLC0415 - as above
 
     fields = [field.name for field in decoder.fields]
-    similar = get_close_matches(name.text[:64], [*fields, *derived.names(decoder)], 3)
+    computed = derived.names(decoder)
+    similar = get_close_matches(name.text[:64], [*fields, *computed], 3)
     hint = (
         f"did you mean {' or '.join(map(safe, similar))}?"
         if similar
-        else f"its fields are {listed(fields)}"
+        else f"its fields are {listed(fields)}; derived: {listed(computed)}"
     )
     where = safe(decoder.schema.map)
     why = f"no field '{safe(name.text)}' in {where}: {hint}"

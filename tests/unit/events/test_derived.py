@@ -38,7 +38,11 @@ def place(subject: Subject) -> Place:
     return Place()
 
 
-MACHINE = Machine(exe=lambda s: f"/bin/{s.pid}" if s.pid == 42 else "", place=place)
+MACHINE = Machine(
+    user=lambda n: "" if n else "root",
+    exe=lambda s: f"/bin/{s.pid}" if s.pid == 42 else "",
+    place=place,
+)
 CLOCK = Clock(lambda number: TIME_NS if number == time.CLOCK_REALTIME else 100 * SECOND)
 
 
@@ -286,11 +290,20 @@ def test_a_table_has_those_of_its_keys() -> None:
     assert decoder.values(empty, [field]) == [[]]
 
 
+@pytest.mark.parametrize(("uid", "name"), [(0, "root"), (7, None)])
+def test_users_have_names(uid: int, name: str | None) -> None:
+    decoder, rows = record([("pid", 4), ("uid", 4), ("gid", 4)], [1, uid, 0])
+    assert value(decoder, rows, "user") == name
+    assert value(decoder, rows, "group") is None
+    short = ring(decoder.schema, [bytes(4)])
+    assert value(decoder, short, "user") is None
+
+
 def test_names_that_a_map_can_have() -> None:
     decoder, _ = record([("ts", 8)], [1])
     assert derived.names(decoder) == ["age"]
-    of_stacks = ["kernel_frames", "user_frames"]
-    assert derived.names(Decoder(EXITS)) == [n for n in derived.TABLE if n not in of_stacks]
+    lacking = ["user", "group", "kernel_frames", "user_frames"]
+    assert derived.names(Decoder(EXITS)) == [n for n in derived.TABLE if n not in lacking]
     assert ("pid",) in PATHS
 
 
