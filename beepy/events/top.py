@@ -20,10 +20,10 @@ from typing import Final, NamedTuple
 
 from beepy.btf.types import VOID, Bits
 from beepy.errors import UsageError, worded
-from beepy.events import go_format, named
+from beepy.events import go_format, named, slots
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.choice import Choice
-from beepy.events.codec import Codec, Value, wide_integer
+from beepy.events.codec import Codec, wide_integer
 from beepy.events.compile import distinct
 from beepy.events.decoder import Decoder
 from beepy.events.fields import RECORD, Field
@@ -51,7 +51,7 @@ _REAL: Final = Codec(
     code="d", size=8, value=lambda value: None if math.isnan(value) else value,
     text=go_format.real, width=8, number=True,
 )  # fmt: skip
-_SLOT: Final = 4096  # bytes of a derived field: a byte that is 1 if it has a value, and the value
+_SLOT: Final = 4096  # bytes of a derived field
 
 
 class Wanted(NamedTuple):
@@ -185,8 +185,8 @@ class Ranked:
         else:
             head += group.total.to_bytes(16, "little", signed=True)
         values = group.key if isinstance(group.key, tuple) else ()
-        slots = [_slot(values[position]) for position in self._derived]
-        return b"".join([head, *slots, group.record.ljust(group.length, b"\0")])
+        values_in = [slots.packed(values[position], _SLOT) for position in self._derived]
+        return b"".join([head, *values_in, group.record.ljust(group.length, b"\0")])
 
     def _make_decoder(self) -> Decoder:
         taken = {"map", "time", *[field.path[0] for field in self._by]}
@@ -206,12 +206,10 @@ class Ranked:
         for position, field in enumerate(self._by):
             if field.derived:
                 start = _HEAD + _SLOT * self._derived.index(position)
-                moved = field._replace(start=start, codec=_in_slot(field.codec), derived=None)
+                codec = slots.codec(field.codec, _SLOT)
+                fields.append(field._replace(start=start, codec=codec, derived=None))
             else:
-                moved = field._replace(
-                    start=field.start + self._head, offset=Bits(field.offset + 8 * self._head)
-                )
-            fields.append(moved)
+                fields.append(slots.moved(field, self._head))
         fields.append(own("error", 8, _COUNT))
         schema = self._source.schema._replace(
             role=Role.PRINT, metric="", metric_value="", metrics=(), counts_loss=False
@@ -221,29 +219,6 @@ class Ranked:
         decoder.arranged = True
         decoder.plain = self._source.plain
         return decoder
-
-
-def _slot(value: Value) -> bytes:
-    """Return the slot of a value: a number, a text, which is cut to fit, or None."""
-    if value is None:
-        return bytes(_SLOT)
-    if isinstance(value, int):
-        return struct.pack(f"<?q{_SLOT - 9}x", True, value)
-    raw = str(value).encode("utf-8", "backslashreplace")[: _SLOT - 1]
-    return (b"\1" + raw).ljust(_SLOT, b"\0")
-
-
-def _in_slot(codec: Codec) -> Codec:
-    """Return the codec of a derived field's values in a slot."""
-
-    def read(raw: bytes) -> Value:
-        if not raw[0]:
-            return None
-        if codec.number:
-            return int.from_bytes(raw[1:9], "little", signed=True)
-        return raw[1:].rstrip(b"\0").decode("utf-8", "ignore")
-
-    return codec._replace(code=f"{_SLOT}s", size=_SLOT, value=read)
 
 
 def _average(group: Group) -> float:

@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from beepy.errors import OutputError
 from beepy.events.batch import Batch, Schema
@@ -21,9 +21,12 @@ from beepy.outputs.series import EventMetric, MetricLabels, StreamCounts, TableM
 
 if TYPE_CHECKING:
     from beepy.events.label_decoders import MachineNames
+    from beepy.events.slots import Slots  # few metrics have derived labels
     from beepy.outputs.exporter_page import ExporterPage
 
 _log = Log(__name__)
+
+_SLOT: Final = 256  # bytes of a derived label: pending records have it, too
 
 
 class Exporter(NamedTuple):
@@ -39,10 +42,11 @@ class Exporter(NamedTuple):
 
 
 class _Stream(NamedTuple):
-    """A stream's counters, and its metric if it has one."""
+    """A stream's counters, and its metric if it has one; ``slots`` have its derived labels."""
 
     counts: StreamCounts
     metric: EventMetric | None
+    slots: "Slots | None" = None
 
 
 class Prometheus:
@@ -127,7 +131,7 @@ class Prometheus:
         if stream is not None:
             stream.counts.add(batch)
             if batch.records and stream.metric:
-                stream.metric.write(batch)
+                stream.metric.write(stream.slots.add(batch) if stream.slots else batch)
             if batch.records and self._exporter_page:
                 self._exporter_page.write(batch)
 
@@ -188,8 +192,16 @@ class Prometheus:
     def _add(self, metric: Metric, image: str) -> None:
         """Add a map's metric; ``image`` is the value of its label of that name, or ""."""
         name, role, decoder, value, chosen = metric
-        schema = metric.schema
-        labels = MetricLabels(decoder, metric.fields, image, metric.reserved)
+        schema, fields = metric.schema, metric.fields
+        derived = [field for field in fields if field.derived] if schema.is_stream else []
+        slots = None
+        if derived:
+            from beepy.events.slots import Slots  # noqa: PLC0415 - few metrics have such labels
+
+            slots = Slots(decoder, derived, _SLOT)
+            decoder, fields = slots.decoder, [slots.of(field) for field in fields]
+            value = value and slots.of(value)
+        labels = MetricLabels(decoder, fields, image, metric.reserved)
         if not schema.is_stream:
             assert value is not None
             self._tables[schema] = TableMetric(
@@ -205,4 +217,4 @@ class Prometheus:
             bounds=self._bounds.get(schema, DEFAULT_BUCKETS),
             max_series=self._max_series,
         )
-        self._streams[schema] = self._streams[schema]._replace(metric=event_metric)
+        self._streams[schema] = self._streams[schema]._replace(metric=event_metric, slots=slots)

@@ -57,6 +57,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "events/order": "unit/events/test_arrangement.py unit/outputs/columns/test_columns.py",
     "events/protocols": "unit/test_session.py",
     "events/rules": "unit/events/test_meaning.py",
+    "events/slots": "unit/events/test_derived.py unit/events/test_top.py",
     "events/stats": "unit/test_session.py unit/cli/test_session.py",
     "events/unpack": "unit/events/test_decoder.py",
     "events/where/constants": "unit/events/where/test_where.py",

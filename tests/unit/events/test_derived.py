@@ -21,11 +21,15 @@ from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.own import PATHS
 from beepy.events.row import Rows
+from beepy.events.slots import Slots
+from beepy.events.stats import RunStats
 from beepy.events.top import Top, Wanted
 from beepy.events.where import Where
+from beepy.obj.spec import Role
 from beepy.outputs import metric_options
+from beepy.outputs.prometheus import Prometheus
 from tests.support.command import ROOT
-from tests.support.events import TIME_NS, Exits, ring, snapshot, stream, table
+from tests.support.events import TIME_NS, Exits, ring, snapshot, stream, table, with_role
 
 BOOTED = TIME_NS - 100 * SECOND
 ASKED: list[Subject] = []
@@ -196,10 +200,72 @@ def test_groups_are_ranked_by_a_derived_number() -> None:
     assert (total, comm) == (2 * SECOND, "bash")
 
 
-def test_labels_of_metrics_are_fields_of_records() -> None:
-    decoder = Decoder(Exits("counter_exits").schema._replace(role=None))
-    with pytest.raises(UsageError, match="has no metric"):
-        metric_options.labels_of(["counter_exits=container"], [decoder], {})
+def test_a_label_may_be_derived() -> None:
+    """It is the name of when the event came, not of when the page is read."""
+    exits = with_role(EXITS._replace(map="counter_exits"), Role.COUNTER)
+    decoder = Decoder(exits)
+    labels = metric_options.labels_of(["counter_exits=container,comm"], [decoder], {})
+    sink = Prometheus(
+        "127.0.0.1", 0, read_tables=lambda _: (), labels=labels, stats=RunStats((exits,))
+    )
+    sink.open([decoder])
+    try:
+        for _ in range(3):
+            sink.write(batch()._replace(schema=exits))
+        page = b"".join(sink.page()).decode()
+    finally:
+        sink.close()
+    assert [
+        line for line in page.splitlines() if line.startswith("ebpf_solo_io_counter_exits{")
+    ] == [
+        'ebpf_solo_io_counter_exits{comm="bash",container="web"} 3',
+        'ebpf_solo_io_counter_exits{comm="sh",container=""} 3',
+    ]
+
+
+def test_a_label_of_a_table_may_be_derived() -> None:
+    w = BtfWriter()
+    key = w.struct("key", 8, [("pid", w.integer("u32", 4, 0), 0)])
+    schema = table(w, key, w.integer("u64", 8, 0), 8, 8, name="counter_calls")
+    calls = with_role(schema._replace(machine=MACHINE), Role.COUNTER)
+    decoder = Decoder(calls)
+    entries = [(struct.pack("<Q", pid), struct.pack("<Q", pid)) for pid in (42, 43, 44)]
+    sink = Prometheus(
+        *("127.0.0.1", 0),
+        read_tables=lambda _: (snapshot(calls, entries),),
+        labels=metric_options.labels_of(["calls=container"], [decoder], {}),
+        stats=RunStats((calls,)),
+    )
+    sink.open([decoder])
+    try:
+        page = b"".join(sink.page()).decode()
+    finally:
+        sink.close()
+    assert [line for line in page.splitlines() if line.startswith("ebpf_solo_io_counter")] == [
+        'ebpf_solo_io_counter_calls{container="web"} 42',
+        'ebpf_solo_io_counter_calls{container=""} 87',
+    ]
+
+
+def test_an_age_is_no_label() -> None:
+    decoder = Decoder(with_role(EXITS._replace(map="counter_exits"), Role.COUNTER))
+    with pytest.raises(UsageError, match="field 'age' is not a label of it"):
+        metric_options.labels_of(["counter_exits=age"], [decoder], {})
+
+
+def test_slots_are_before_the_records() -> None:
+    decoder = Decoder(EXITS)
+    wanted = [decoder.named(name) for name in ("container", "age", "exe", "pod")]
+    slots = Slots(decoder, [field for field in wanted if field], 9)
+    fixed = slots.add(batch())
+    fields = slots.decoder.fields
+    values = slots.decoder.values(fixed, fields)
+    rows = dict(zip([field.name for field in fields], values, strict=True))
+    assert rows["container"] == ["web", None]
+    assert rows["exe"] == ["/bin/42", None]
+    assert rows["age"] == [2 * SECOND, None]
+    assert rows["pid"] == [42, 43]
+    assert rows["comm"] == ["bash", "sh"]
 
 
 @pytest.mark.parametrize(
