@@ -26,7 +26,7 @@ _PART: Final = struct.Struct("<III")
 _CLOCK: Final = struct.Struct("<QQQ")
 _NUMBER: Final = struct.Struct("<I")
 _UNKNOWN: Final = -1  # of losses
-_MAX_TEXT: Final = 1 << 16  # bytes of JSON
+_MAX_TEXT: Final = 1 << 20  # bytes of JSON
 
 
 # of Schema, as JSON has them; types, clock and texts are apart

@@ -28,8 +28,9 @@ _OF_PROCESSES: Final = ("exe", "argv", "place")
 _OF_PAIRS: Final = ("user_function", *_OF_PROCESSES)
 _AGAIN_S: Final = 0.1  # a process may execute another program, or enter a cgroup
 _MOST: Final = 1 << 16  # names of one function that are remembered
-_MOST_READ: Final = 2 * _MOST  # so that a name in use is never forgotten before it is read again
-_MAX_ITEM: Final = 128  # names in one item
+_MOST_BYTES: Final = 8 << 20  # ... and of their texts
+_READ: Final = 2  # times as many: a name in use is not forgotten before it is read again
+_MAX_ITEM: Final = 1 << 16  # bytes of texts in one item
 
 
 class _Sources(NamedTuple):
@@ -53,6 +54,7 @@ class NamesWriter:
         self._now = now
         self._sources = {decoder.schema: _sources(decoder) for decoder in decoders}
         self._known: dict[str, dict[_Key, Any]] = {}
+        self._sizes: dict[str, int] = {}  # of the texts, by function
         self._asked_at: dict[_Key, float] = {}
 
     def items(self, batch: Batch) -> list[bytes]:
@@ -75,13 +77,10 @@ class NamesWriter:
         self._note_stacks(new, sources, batch)
         return list(_items(new))
 
-    def all(self) -> list[bytes]:
-        """Return items with all names that are known."""
-        known = {
-            function: [[key, answer] for key, answer in names.items()]
-            for function, names in self._known.items()
-        }
-        return list(_items(known))
+    def all(self) -> Iterator[bytes]:
+        """Yield items with all names that are known."""
+        for function, names in self._known.items():
+            yield from _items({function: [[key, answer] for key, answer in names.items()]})
 
     def _note_processes(
         self,
@@ -128,8 +127,11 @@ class NamesWriter:
         known = self._known.setdefault(function, {})
         if known.get(key) == answer or (not any(answer) and key not in known):
             return  # what is not known is not known in the recording either
-        if len(known) >= _MOST:
+        size = self._sizes.get(function, 0) + _size(answer)
+        if len(known) >= _MOST or size > _MOST_BYTES:
             known.clear()
+            size = _size(answer)
+        self._sizes[function] = size
         known[key] = answer
         new.setdefault(function, []).append([key, answer])
 
@@ -155,8 +157,20 @@ def _sources(decoder: Decoder) -> _Sources:
 
 def _items(names: dict[str, list[list[Any]]]) -> Iterator[bytes]:
     for function, pairs in names.items():
-        for at in range(0, len(pairs), _MAX_ITEM):
-            yield items.document(Kind.NAMES, {function: pairs[at : at + _MAX_ITEM]})
+        part: list[list[Any]] = []
+        size = 0
+        for pair in pairs:
+            part.append(pair)
+            size += _size(pair[1])
+            if size >= _MAX_ITEM:
+                yield items.document(Kind.NAMES, {function: part})
+                part, size = [], 0
+        if part:
+            yield items.document(Kind.NAMES, {function: part})
+
+
+def _size(answer: str | Place) -> int:
+    return 32 + (len(answer) if isinstance(answer, str) else sum(map(len, answer)))
 
 
 class RecordedNames:
@@ -164,6 +178,7 @@ class RecordedNames:
 
     def __init__(self) -> None:
         self._known: dict[str, dict[Any, Any]] = {}
+        self._sizes: dict[str, int] = {}  # of the texts, by function
         named: dict[str, Any] = {
             function: self._of_pair(function)
             if function in _OF_PAIRS
@@ -177,16 +192,22 @@ class RecordedNames:
         for function, pairs in items.read_document(item, where).items():
             if function not in Machine._fields:
                 continue  # of a later version
-            known = self._known.setdefault(function, {})
             try:
                 for key, answer in pairs:
-                    number, text = _checked(function, key, answer)
-                    known.pop(number, None)
-                    known[number] = text
+                    self._add(function, *_checked(function, key, answer))
             except (TypeError, ValueError) as error:
                 raise RecordingError(f"{where}: malformed names: {error}") from None
-            while len(known) > _MOST_READ:
-                del known[next(iter(known))]
+
+    def _add(self, function: str, key: _Key, answer: str | Place) -> None:
+        """Add a name, and forget the oldest of too many."""
+        known = self._known.setdefault(function, {})
+        size = self._sizes.get(function, 0) + _size(answer)
+        if key in known:
+            size -= _size(known.pop(key))
+        known[key] = answer
+        while len(known) > _READ * _MOST or size > _READ * _MOST_BYTES:
+            size -= _size(known.pop(next(iter(known))))
+        self._sizes[function] = size
 
     def _of_number(self, function: str) -> Callable[[int], str]:
         known = self._known.setdefault(function, {})

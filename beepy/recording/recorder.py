@@ -64,6 +64,8 @@ class Recorder:
         """Keep a batch for the next block. Raises OutputError."""
         for item in self._names.items(batch):
             self._add(item)
+            if self._size > _MAX_PENDING:
+                self._write()
         if batch.records or batch.lost or batch.final:
             self._add(items.batch_item(self._numbers[batch.schema], batch))
         if self._size > _MAX_PENDING or time.monotonic() - self._written > _PERIOD:

@@ -147,17 +147,40 @@ def test_each_process_is_asked_about_once_in_a_batch() -> None:
     assert sorted(subject.pid for subject in ASKED) == [1, 2]
 
 
-def test_many_names_are_many_items_and_the_oldest_are_forgotten() -> None:
+def test_many_names_are_many_items() -> None:
     read = RecordedNames()
     names = NamesWriter([Decoder(EVENTS)])
-    machine = MACHINE._replace(user=lambda number: f"u{number}")
+    machine = MACHINE._replace(user=lambda number: f"u{number}" + 1000 * "\U0010ffff")
     many = ring(EVENTS._replace(machine=machine), [struct.pack("<II", 1, n) for n in range(1000)])
     names._sources[many.schema] = names._sources[EVENTS]
     made = names.items(many)
-    assert len(made) == 8
+    assert 10 < len(made) < 20
+    assert max(map(len, made)) < items._MAX_TEXT
     for raw in made:
         read.read(Item(Kind.NAMES, raw[5:]), "x")
-    assert [read.machine.user(number) for number in (0, 999, 1000)] == ["u0", "u999", ""]
+    assert [read.machine.user(number)[:5] for number in (0, 999, 1000)] == [
+        "u0" + 3 * "\U0010ffff",
+        "u999\U0010ffff",
+        "",
+    ]
+
+
+def test_names_are_bounded(tmp_path: Path) -> None:
+    """When there are too many they are given anew, so that a replay forgets none in use."""
+    path = tmp_path / "x.rec"
+    names = [f"{number}-" + 20_000 * "x" for number in range(1000)]
+    machine = MACHINE._replace(user=lambda number: names[number % 1000])
+    known = EVENTS._replace(machine=machine)
+    record(path, *[ring(known, [struct.pack("<II", 1, n % 1000)]) for n in (*range(1000), 5)])
+    with Playback(str(path)) as playback:
+        texts = [
+            playback.schemas[0].machine.user(Decoder(b.schema).values(b, [user])[0][0])  # type: ignore[arg-type]
+            for b in playback
+            if (user := Decoder(b.schema).fields[1])
+        ]
+        kept = playback._names._known["user"]
+    assert texts == [*names, names[5]]
+    assert sum(map(len, kept.values())) <= 16 << 20  # of 20 MB
 
 
 @pytest.mark.parametrize(
