@@ -26,7 +26,8 @@ _PROC: Final = "/proc"
 _DEBUG: Final = "/usr/lib/debug/.build-id"
 _MAX_MAPS: Final = 8 << 20  # bytes of /proc/PID/maps
 _MAX_PROCESSES: Final = 1 << 10
-_MAX_FILES: Final = 64
+_MAX_FILES: Final = 256
+_MAX_SYMBOLS: Final = 256 << 20  # bytes of the symbols of all files
 _RETRY_S: Final = 1.0  # a library may have been loaded since
 _FRESH_S: Final = 10.0  # a pid is not given to another process so soon
 
@@ -71,6 +72,7 @@ class UserSymbols:
         self._now = now
         self._maps: dict[int, _Maps] = {}
         self._files: dict[tuple[int, bytes], _File | None] = {}
+        self._size = 0  # of their symbols
 
     def function(self, frame: Frame) -> str:
         """Return the function that has an address, else FILE+OFFSET; "" if no file is there."""
@@ -140,9 +142,12 @@ class UserSymbols:
     def _file(self, pid: int, mapping: _Mapping) -> _File | None:
         key = mapping.inode, mapping.path
         if key not in self._files:
-            if len(self._files) >= _MAX_FILES:
+            found = self._read_file(pid, mapping)
+            self._size += found.symbols.size if found else 0
+            if len(self._files) >= _MAX_FILES or self._size > _MAX_SYMBOLS:
                 self._files.clear()
-            self._files[key] = self._read_file(pid, mapping)
+                self._size = found.symbols.size if found else 0
+            self._files[key] = found
         return self._files[key]
 
     def _read_file(self, pid: int, mapping: _Mapping) -> _File | None:
