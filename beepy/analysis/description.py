@@ -43,8 +43,9 @@ class MapInfo(NamedTuple):
 
     ``not_shown`` is why a map with a role is not shown, None if it is. ``pinned`` is the path where
     the object pins it by name and reuses a map that is pinned there, None if it does not.
-    ``endless`` are the labels that have ever more values while the machine runs.
-    ``record_type`` is the type that a buffer's records are shown with, "" for other maps;
+    ``endless`` are the labels that have ever more values while the machine runs. ``derived`` are
+    the fields that can be asked for besides ``fields``. ``record_type`` is the type that a buffer's
+    records are shown with, "" for other maps;
     ``type_reason`` says why, if the map does not declare the types that it is shown with.
     """
 
@@ -66,6 +67,7 @@ class MapInfo(NamedTuple):
     labels: tuple[str, ...]
     endless: tuple[str, ...]
     fields: tuple[FieldInfo, ...]
+    derived: tuple[str, ...]
 
 
 class IteratorInfo(NamedTuple):

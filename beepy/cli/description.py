@@ -225,6 +225,7 @@ def _map(info: MapInfo) -> Iterator[str]:
             *([("not shown", info.not_shown)] if info.not_shown else []),
             *([("metric", metric)] if info.metric else []),
             *([("endless", endless)] if info.endless else []),
+            *([("derived", ", ".join(info.derived))] if info.derived else []),
         ],
     )
     if info.fields:

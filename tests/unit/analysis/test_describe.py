@@ -52,6 +52,7 @@ map print_exits
   sizes    4194304 bytes
   value    struct event
   role     print
+  derived  age, exe, argv, cgroup, container, pod, namespace, unit
   fields
     start_time  u64       8 bytes at 0    record
     exit_time   u64       8 bytes at 8    record

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import beepy
 from beepy import outputs
 from beepy.btf.writer import BtfWriter
 from beepy.errors import UsageError
@@ -403,3 +404,8 @@ def test_counts_that_are_decoded_later_have_the_names_of_then() -> None:
     assert value(decoder, later, "container") == "web"
     assert value(decoder, later, "age") is None
     assert ASKED[-1].time_ns == 0
+
+
+def test_a_description_lists_them() -> None:
+    (info,) = [info for info in beepy.describe("exitsnoop").maps if info.role]
+    assert info.derived == ("age", "exe", "argv", "cgroup", "container", "pod", "namespace", "unit")
