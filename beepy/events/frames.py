@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from beepy.events.batch import NO_MACHINE, Batch, Frame, Machine
+from beepy.events.batch import Batch, Frame, Machine
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Derivation, Field
@@ -37,14 +37,19 @@ class UserStack(NamedTuple):
         """The fields that are there, the stack first."""
         return tuple([field for field in self if field])
 
-    def frames(self, machine: Machine, columns: Sequence[list[Value]]) -> Iterator[list[Frame]]:
-        """Yield the frames of each row, the innermost first."""
+    def frames(
+        self, machine: Machine, columns: Sequence[list[Value]]
+    ) -> Iterator[list[Frame | str]]:
+        """Yield the frames of each row, the innermost first; a text is one without an address."""
         rest = iter(columns[1:])
         sizes = next(rest) if self.size else [None] * len(columns[0])
         pids = next(rest) if self.pid else [0] * len(columns[0])
         for value, size, pid in zip(columns[0], sizes, pids, strict=True):
             number = pid if isinstance(pid, int) else 0
-            yield [Frame(number, address) for address in _addresses(machine, value, size)]
+            if isinstance(value, int):
+                yield [parsed(number, word) for word in _words(machine, value)]
+            else:
+                yield [Frame(number, address) for address in _addresses(value, size)]
 
 
 def user_stack(decoder: Decoder) -> UserStack | None:
@@ -65,7 +70,7 @@ def kernel_addresses(columns: Sequence[list[Value]]) -> set[int]:
     """Return the addresses in the columns of a ``kernel_array``."""
     sizes = columns[1] if len(columns) > 1 else [None] * len(columns[0])
     stacks = zip(columns[0], sizes, strict=True)
-    return {at for value, size in stacks for at in _addresses(NO_MACHINE, value, size)}
+    return {at for value, size in stacks for at in _addresses(value, size)}
 
 
 def of_user(decoder: Decoder) -> Derivation | None:
@@ -101,7 +106,7 @@ def _kernel_texts(machine: Machine, columns: Sequence[list[Value]], _batch: Batc
     def text(value: Value, size: Value) -> str:
         if isinstance(value, int):
             return machine.kernel_stack(value)
-        addresses = _addresses(machine, value, size)
+        addresses = _addresses(value, size)
         return SEPARATOR.join([machine.kernel_function(at) or hex(at) for at in addresses])
 
     sizes = columns[1] if len(columns) > 1 else [None] * len(columns[0])
@@ -112,17 +117,34 @@ def _user_texts(
     stack: UserStack, machine: Machine, columns: Sequence[list[Value]], _batch: Batch
 ) -> list[Value]:
     texts = [
-        [machine.user_function(frame) or hex(frame.address) for frame in frames]
-        for frames in stack.frames(machine, columns)
+        [function(machine, frame) for frame in frames] for frames in stack.frames(machine, columns)
     ]
     return [SEPARATOR.join(functions) or None for functions in texts]
 
 
-def _addresses(machine: Machine, value: Value, size: Value) -> list[int]:
-    """Return the addresses of a stack: of an id in the map, or of an array, up to its first 0."""
-    if isinstance(value, int):
-        words = machine.user_stack(value).split(SEPARATOR) if value >= 0 else []
-        return [int(word, 16) for word in words[:_MAX_FRAMES] if word.startswith("0x")]
+def function(machine: Machine, frame: Frame | str) -> str:
+    """Return the function of a frame, else its address."""
+    if isinstance(frame, str):
+        return frame
+    return machine.user_function(frame) or hex(frame.address)
+
+
+def _words(machine: Machine, number: int) -> list[str]:
+    """Return the texts of the frames of a stack in the map: addresses, or build ids and offsets."""
+    text = machine.user_stack(number) if number >= 0 else ""
+    return text.split(SEPARATOR)[:_MAX_FRAMES] if text else []
+
+
+def parsed(pid: int, word: str) -> Frame | str:
+    """Return the frame of an address in hexadecimal; other words stay as they are."""
+    try:
+        return Frame(pid, int(word, 16)) if word.startswith("0x") else word
+    except ValueError:
+        return word
+
+
+def _addresses(value: Value, size: Value) -> list[int]:
+    """Return the addresses in an array, up to its size in bytes, or to the first 0."""
     addresses: list[int] = []
     most = max(size, 0) // _ADDRESS if isinstance(size, int) else _MAX_FRAMES
     for address in value[: min(most, _MAX_FRAMES)] if isinstance(value, tuple) else ():

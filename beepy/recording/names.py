@@ -114,6 +114,8 @@ class NamesWriter:
             stacks = sources.user_stack.frames(machine, columns)
             known = self._known.setdefault("user_function", {})
             for frame in {frame for stack in stacks for frame in stack} - known.keys():
+                if isinstance(frame, str):  # of a file by its build id
+                    continue
                 self._note(
                     new, "user_function", (frame.pid, frame.address), machine.user_function(frame)
                 )

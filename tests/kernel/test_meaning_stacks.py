@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 
+from beepy.obj import executable, symbol_table
 from tests.kernel.conftest import ObjectOf
 from tests.support import probed
 from tests.support.command import Beepy
@@ -150,3 +151,31 @@ def test_functions_beside_addr2line_and_kallsyms(
     # and elsewhere, later
     again = beepy("replay", recorded, "-o", "json", *fields)
     assert again.out == out
+
+
+@pytest.mark.usefixtures("same_pids")
+def test_frames_by_build_id(beepy: Beepy, compiled: ObjectOf, tmp_path: Path) -> None:
+    source = tmp_path / "calling.c"
+    source.write_text(PROGRAM)
+    program = probed.compiled(
+        tmp_path, "-O1", "-fno-omit-frame-pointer", "-Wl,--build-id", source=source
+    )
+    by_id = STACKS.replace("127 * sizeof(u64)", "127 * sizeof(struct bpf_stack_build_id)").replace(
+        "__uint(max_entries, 64);", "__uint(max_entries, 64);\n\t__uint(map_flags, 1 << 5);"
+    )
+    with (
+        probed.Probed(program) as calling,
+        beepy.start("-v", "run", compiled(by_id), "-o", "json", "--fields", "pid,user_frames") as r,
+    ):
+        r.until_attached()
+        calling.pass_all(1)
+        r.until(lambda: f'"pid": {calling.pid},'.encode() in r.out)
+        out = r.end().out
+    row, *_ = [row for row in rows(out) if row["pid"] == calling.pid]
+    with program.open("rb") as file:
+        known = executable.read(file.read(), "calling")
+    names = symbol_table.SymbolTable(known)
+    words = [word.split("+") for word in row["user_frames"].split("; ")]
+    offsets = [int(at, 16) for name, at in words if name == symbol_table.build_id(known)]
+    found = [names.containing(symbol_table.address_of(known, at) or 0).decode() for at in offsets]
+    assert found[:3] == CALLERS

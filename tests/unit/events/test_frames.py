@@ -15,7 +15,7 @@ from beepy.recording.names import NamesWriter, RecordedNames
 from tests.support.events import ring, stream
 
 KERNEL: Mapping[int, str] = {3: "schedule; do_exit"}
-USER: Mapping[int, str] = {4: "0x1000; 0x2000"}
+USER: Mapping[int, str] = {4: "0x1000; 0x2000", 6: "ab12+0x1f; 0x2000; 0xyz"}
 FUNCTIONS = {Frame(42, 0x1000): "work", Frame(42, 0x2000): "main", Frame(1, 0x2000): "init"}
 MACHINE = Machine(
     kernel_stack=lambda number: KERNEL.get(number, ""),
@@ -61,10 +61,10 @@ def addresses(schema: Schema, pid: int, size: int, *user: int) -> Batch:
 
 BATCHES = [
     (
-        ids((42, 3, 4), (42, -14, -17), (1, 5, 4)),
+        ids((42, 3, 4), (42, -14, -17), (1, 5, 4), (1, 3, 6)),
         [
-            ["schedule; do_exit", None, None],
-            ["work; main", None, "0x1000; init"],
+            ["schedule; do_exit", None, None, "schedule; do_exit"],
+            ["work; main", None, "0x1000; init", "ab12+0x1f; init; 0xyz"],
         ],
     ),
     (
