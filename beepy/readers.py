@@ -46,7 +46,7 @@ def of(collection: Collection, losses: Losses) -> Iterator[Reader]:
             )
             continue
         if not schema.is_stream:
-            losses.tables.append(schema)
+            losses.tables.append((tracked.map, schema))
         if total:
             reader = CountedReader(reader, total)
             losses.rings.append(reader)

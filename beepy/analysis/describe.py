@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from beepy import map_types, sections
-from beepy.analysis import effects, requirements
+from beepy.analysis import delegation, effects, loss_counts, requirements
 from beepy.analysis.description import (
     CheckInfo,
     Description,
@@ -18,6 +18,7 @@ from beepy.analysis.description import (
     RelocationInfo,
     VariableInfo,
 )
+from beepy.analysis.loss_counts import LossCount
 from beepy.analysis.requirements import Requirements
 from beepy.btf.cformat import c_type
 from beepy.core.access import KIND_NAMES, parse, show
@@ -71,6 +72,7 @@ def describe(
     schemas = dict(schemas_of(spec))
     not_shown = {refusal.map: refusal for refusal in spec.not_shown}
     tracked = {decision.map: decision for decision in spec.tracked}
+    counts = loss_counts.of_maps(spec)
     with_metric = [s for s in schemas.values() if s.role in KINDS or s.metrics]
     decision = decide([Decoder(schema) for schema in with_metric])
     metrics = {
@@ -99,6 +101,7 @@ def describe(
                 not_shown.get(map_spec.name),
                 metrics.get(map_spec.name, (None, (), ())),
                 reason=tracked[map_spec.name].reason if map_spec.name in tracked else "",
+                losses=counts.get(map_spec.name),
                 decoders=decoders,
             )
             for map_spec in spec.maps
@@ -110,6 +113,7 @@ def describe(
         externs=tuple(extern.name for extern in spec.externs),
         relocations=tuple(_relocation_infos(spec, fixups)) if relocations else (),
         needs=needs,
+        token=delegation.of_collection(spec),
         check=check,
     )
 
@@ -134,6 +138,7 @@ def _program_info(
         externs=tuple(externs),
         changes=effects.of_program(program, helpers, pinned),
         needs=needs,
+        besides_token=delegation.besides_of(program, needs),
     )
 
 
@@ -145,6 +150,7 @@ def _map_info(
     metric: tuple[str | None, tuple[str, ...], tuple[str, ...]],
     *,
     reason: str,
+    losses: LossCount | None,
     decoders: Decoders,
 ) -> MapInfo:
     """Return the description of a map; ``metric`` is its metric's name, labels, endless labels."""
@@ -168,6 +174,7 @@ def _map_info(
         metric=metric_name,
         labels=labels,
         endless=endless,
+        losses=losses,
         fields=tuple(_fields(decoders.of(schema))) if schema else (),
         derived=tuple(derived.names(decoders.of(schema))) if schema else (),
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from beepy import __version__, outputs
 from beepy.chosen import Chosen, passing
-from beepy.cli import opening, signals
+from beepy.cli import drop, opening, signals
 from beepy.cli.stdio import STDERR, STDOUT, eprint, redirect_to_null
 from beepy.errors import OutputError, OverheadError
 from beepy.events.batch import Batch, Schema
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from beepy.events.arrangement import Arrangement  # few runs arrange
     from beepy.events.protocols import Sink  # only types
     from beepy.events.top import Wanted  # few runs ask for it
-    from beepy.outputs.prometheus import Exporter  # not for every run
+    from beepy.kernel.link import Step  # only types
+    from beepy.outputs.prometheus import Exporter, Prometheus  # not for every run
 
 _log = Log(__name__)
 
@@ -159,10 +160,10 @@ def _attach(
 ) -> float:
     """Open the outputs, attach, and report it on stderr; return the (monotonic) start time."""
     output = outputs.output(options.output)
-    running, loaded, chosen = launched
+    running, loaded, chosen, *_ = launched
     row_options = _row_options(options, running)
     # errors of the outputs, such as a port in use, are raised before anything is attached
-    url = _serve_metrics(chosen, options, running, row_options, loaded)
+    metrics = _metrics(chosen, options, running, row_options, loaded)
     rows = output.make(STDOUT, row_options)
     if options.top:
         rows = _top(options.top, running, rows)
@@ -172,27 +173,46 @@ def _attach(
     _stop_by_signals(running)
     if timeout is not None:
         signals.end_stalled_write(timeout)
+    if options.record:
+        launched.attached.append(lambda: running.add_observer(_recorder(options.record, loaded)))
+    launched.attached.append(partial(drop.drop, launched, _steps(options, running)))
     running.attach()
     for line in lines(launched):
         eprint(line)
-    if url:
-        eprint(f"metrics: {url}")
+    if metrics and metrics.url:
+        eprint(f"metrics: {metrics.url}")
+    if metrics:
+        metrics.start()
+    if options.top:
+        _tick(options.top, running)
     running.add_sink(rows)
-    if options.record:
-        running.add_observer(_recorder(options.record, launched.images))
     return started
+
+
+def _steps(options: ShowOptions, running: Run) -> "Sequence[Step]":
+    """Return what outputs do when all is attached: with ``files`` they create some."""
+    steps: list[Step] = ["files"] if options.record else []
+    shows_meanings = outputs.output(options.output).hides_zeros  # it is for people
+    if options.record or drop.asks_for_names(running.decoders, shows_meanings=shows_meanings):
+        steps.append("names")
+    return steps
 
 
 def _top(wanted: "Wanted", running: Run, rows: "Sink") -> "Sink":
     """Return a sink that gives ``rows`` the largest groups of events. Raise UsageError."""
-    from beepy.events.ticks import ticks  # noqa: PLC0415 - few runs ask for it
-    from beepy.events.top import Top  # noqa: PLC0415 - as above
+    from beepy.events.top import Top  # noqa: PLC0415 - few runs ask for it
     from beepy.outputs.top import TopRows  # noqa: PLC0415 - as above
+
+    return TopRows(Top(wanted, running.decoders), rows, running.stats)
+
+
+def _tick(wanted: "Wanted", running: Run) -> None:
+    """Let the groups be shown regularly."""
+    from beepy.events.ticks import ticks  # noqa: PLC0415 - few runs ask for it
 
     ticking = ExitStack()
     ticking.enter_context(ticks(running.source, wanted.every_s))
     running.add_resources(ticking)
-    return TopRows(Top(wanted, running.decoders), rows, running.stats)
 
 
 def _recorder(path: str, images: Sequence[Loaded]) -> "Sink":
@@ -318,19 +338,19 @@ def _row_options(options: ShowOptions, running: Run) -> outputs.RowOptions:
     )
 
 
-def _serve_metrics(
+def _metrics(
     chosen: Chosen,
     options: ShowOptions,
     running: Run,
     row_options: outputs.RowOptions,
     loaded: Sequence[Loaded],
-) -> str:
-    """Serve the metrics page if it is wanted; return its URL or "". Raise OutputError."""
+) -> "Prometheus | None":
+    """Listen for scrapes if the metrics page is wanted; return its sink. Raise OutputError."""
     exporter = _exporter(loaded)
     has_metrics = exporter or any(schema.role in _METRICS for schema in running.schemas)
     asked_for = options.port is not None or options.buckets or options.value_keys or options.labels
     if not options.metrics or not (has_metrics or asked_for):
-        return ""
+        return None
     from beepy.outputs.prometheus import Prometheus  # noqa: PLC0415 - not for every run
 
     # a second filter for the server's thread: filters cache results and are not thread-safe
@@ -349,9 +369,10 @@ def _serve_metrics(
         stats=running.stats,
         always=options.port is not None,
         exporter=exporter,
+        serving=False,
     )
     running.add_observer(metrics)
-    return metrics.url
+    return metrics
 
 
 def _exporter(loaded: Sequence[Loaded]) -> "Exporter | None":

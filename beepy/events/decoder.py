@@ -84,6 +84,7 @@ class Decoder:
         self.arranged = False  # its snapshots come in the order in which they are to be shown
         self._views: dict[tuple[str, tuple[Field, ...]], View] = {}
         self._derived: dict[str, Field | None] = {}
+        self.asks: set[str] = set()  # functions of the machine that derived fields call
         self._pieces = Blocks([(0, f"{self.size}s")], safe(schema.map))
         self._flexible = any(field.flexible for field in self.fields)
 
@@ -112,6 +113,8 @@ class Decoder:
             from beepy.events import derived  # noqa: PLC0415 - most runs show records alone
 
             self._derived[name] = derived.field(self, name)
+            if self._derived[name]:
+                self.asks.update(derived.TABLE[name].asks)
         return self._derived[name]
 
     def view(self, wanted: Sequence[Field], finish: Finish, absent: object = None) -> "View":

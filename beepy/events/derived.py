@@ -41,13 +41,15 @@ _AGE: Final = Codec(
 class Derived(NamedTuple):
     """How a derived field is made: ``of`` returns how it is computed, None where it cannot be.
 
-    ``sources`` and ``how`` are its row in docs/meaning.md.
+    ``sources`` and ``how`` are its row in docs/meaning.md. ``asks`` are the functions of
+    ``Machine`` that it calls.
     """
 
     sources: str
     how: str
     codec: Codec
     of: Callable[[Decoder], Derivation | None]
+    asks: tuple[str, ...] = ()
 
 
 def field(decoder: Decoder, name: str) -> Field | None:
@@ -172,8 +174,9 @@ def _is_cgroup(field: Field) -> bool:
     return field.path[-1] in CGROUPS and field.bits == 64 and field.codec.is_plain_int
 
 
-def _process(sources: str, how: str, know: Know, width: int, *, by_cgroup: bool = True) -> Derived:
-    return Derived(sources, how, _text(width), partial(_of_process_field, know, by_cgroup))
+def _process(sources: str, how: str, know: Know, width: int, asks: str = "place") -> Derived:
+    of = partial(_of_process_field, know, asks == "place")
+    return Derived(sources, how, _text(width), of, (asks,))
 
 
 def _text(width: int) -> Codec:
@@ -205,15 +208,13 @@ TABLE: Final[dict[str, Derived]] = {
         _AGE,
         _age,
     ),
-    "exe": _process(
-        _PID, "`/proc/PID/exe`", lambda m, subject: m.exe(subject), 32, by_cgroup=False
-    ),
+    "exe": _process(_PID, "`/proc/PID/exe`", lambda m, subject: m.exe(subject), 32, "exe"),
     "argv": _process(
         _PID,
         "`/proc/PID/cmdline`, quoted as for a shell",
         lambda m, subject: m.argv(subject),
         48,
-        by_cgroup=False,
+        "argv",
     ),
     "cgroup": _process(
         _PID_OR_CGROUP, "the path of the cgroup, from the root of cgroups on", _placed("cgroup"), 32
@@ -230,16 +231,25 @@ TABLE: Final[dict[str, Derived]] = {
         _PID_OR_CGROUP, "the namespace of the pod in Kubernetes", _placed("namespace"), 16
     ),
     "user": Derived(
-        "the first user id of the record", "its name", _text(16), partial(_of_named, "user")
+        "the first user id of the record",
+        "its name",
+        _text(16),
+        partial(_of_named, "user"),
+        ("user",),
     ),
     "group": Derived(
-        "the first group id of the record", "its name", _text(16), partial(_of_named, "group")
+        "the first group id of the record",
+        "its name",
+        _text(16),
+        partial(_of_named, "group"),
+        ("group",),
     ),
     "kernel_frames": Derived(
         "`kern_stack_id` or `kstack_id` with a map of stacks, or `u64 kstack[]`",
         "the kernel's functions, the innermost first, from `/proc/kallsyms`",
         _text(48),
         frames.of_kernel,
+        ("kernel_stack", "kernel_function"),
     ),
     "user_frames": Derived(
         f"`user_stack_id` or `ustack_id` with a map of stacks, or `u64 ustack[]`, and {_PID}",
@@ -247,6 +257,7 @@ TABLE: Final[dict[str, Derived]] = {
         " `/usr/lib/debug/.build-id`; `FILE+OFFSET` where they have none",
         _text(48),
         frames.of_user,
+        ("user_stack", "user_function"),
     ),
     "unit": _process(
         _PID_OR_CGROUP,

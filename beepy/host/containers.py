@@ -14,7 +14,7 @@ cgroup's path says.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from errno import ENOENT
+from errno import ENOENT, ESRCH
 from typing import Final, NamedTuple
 
 from beepy.errors import AttachError
@@ -31,18 +31,41 @@ _MAX_LISTED: Final = 8
 
 
 class Tree(NamedTuple):
-    """The cgroup v2 that is searched, and the root directory of the runtimes' files."""
+    """The tree of cgroups that is searched, and the root directory of the runtimes' files.
+
+    ``old``: it is a hierarchy of version 1.
+    """
 
     cgroup: str
     root: str = "/"
+    old: bool = False
 
 
-def this_machine() -> Tree:
-    """Return the tree of this machine. Raises AttachError if cgroup v2 is not mounted."""
+def this_machine() -> list[Tree]:
+    """Return the trees of this machine, that of cgroup v2 first. Raises AttachError for none."""
     mount_point = cgroups.root()
-    if not mount_point:
-        raise _not_found("cgroup v2: not mounted: containers, pods and units cannot be told apart")
-    return Tree(mount_point)
+    trees = [Tree(mount_point)] if mount_point else []
+    trees += [Tree(point, old=True) for point in cgroups.old_roots()]
+    if not trees:
+        raise _not_found("cgroups: not mounted: containers, pods and units cannot be told apart")
+    return trees
+
+
+def first(
+    trees: Sequence[Tree], find: Callable[[Tree, str], Sequence[str]], name: str
+) -> tuple[Tree, Sequence[str]]:
+    """Return what ``find`` finds in the first tree that has it, and the tree.
+
+    Raises AttachError as it does in the first one.
+    """
+    failure = None
+    for tree in trees:
+        try:
+            return tree, find(tree, name)
+        except AttachError as error:
+            failure = failure or error
+    assert failure, "there are trees"
+    raise failure
 
 
 class Located(NamedTuple):
@@ -78,7 +101,8 @@ def located(path: str) -> Located:
 def container(tree: Tree, name: str) -> str:
     """Return the cgroup of the container with this name, or whose id begins so.
 
-    Raises AttachError if there is none, or more than one.
+    Raises AttachError if there is none, or more than one; with ESRCH if it is known, but not
+    running.
     """
     directories = {
         match[1]: path
@@ -93,7 +117,9 @@ def container(tree: Tree, name: str) -> str:
     ids = [identity for identity in known.ids.get(name, ()) if identity in directories]
     if ids:
         return directories[_only(ids, f"container '{safe(name)}'")]
-    error = _not_found(f"container '{safe(name)}': {_why(name, known)}")
+    stopped = name in known.ids
+    why = "not running" if stopped else "no running container of that name or id"
+    error = AttachError(f"container '{safe(name)}': {why}", ESRCH if stopped else ENOENT)
     if known.unreadable:
         error.add_note(f"an id works too: cannot read {_listed(known.unreadable)}")
     elif running := sorted(n for n, i in known.ids.items() if not directories.keys().isdisjoint(i)):
@@ -161,10 +187,6 @@ def _only(identities: Sequence[str], where: str) -> str:
     if len(identities) > 1:
         raise _not_found(f"{where}: {len(identities)} match: {_listed(sorted(identities))}")
     return identities[0]
-
-
-def _why(name: str, known: "runtimes.Containers") -> str:
-    return "not running" if name in known.ids else "no running container of that name or id"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from beepy.events.label_decoders import MachineNames
     from beepy.events.slots import Slots  # few metrics have derived labels
     from beepy.outputs.exporter_page import ExporterPage
+    from beepy.outputs.metrics_server import MetricsServer
 
 _log = Log(__name__)
 
@@ -56,7 +57,8 @@ class Prometheus:
     for a slow reader of the rows. ``bounds`` are those of -b, ``values`` the fields of -k,
     ``labels`` those of --labels, ``max_series`` bounds each metric. ``stats`` are the counters
     of the run. If no map has a metric, nothing is served and ``url`` is "", unless ``always``.
-    ``exporter`` is given if an image is of ebpf_exporter.
+    ``exporter`` is given if an image is of ebpf_exporter. If not ``serving`` once it is open,
+    scrapes wait for ``start``.
 
     Write every batch, empty ones too: they carry the number of lost records. Maps of several images
     with one name share a metric; its label ``image`` distinguishes them.
@@ -75,7 +77,9 @@ class Prometheus:
         always: bool = True,
         max_series: int = MAX_SERIES,
         exporter: Exporter | None = None,
+        serving: bool = True,
     ) -> None:
+        self._serving = serving
         self._listen = (host, port)
         self._read_tables = read_tables
         self._bounds = bounds
@@ -92,7 +96,7 @@ class Prometheus:
         self._render_lock = threading.Lock()
         self._closed = False
         self._self_page: Callable[[], bytes] | None = None
-        self._close_server: Callable[[], None] | None = None
+        self._server: MetricsServer | None = None
         self.address = ("", 0)  # of the listening socket: with the port that the kernel chose for 0
         self.url = ""  # of the page
 
@@ -120,10 +124,15 @@ class Prometheus:
 
             self._exporter_page = ExporterPage(metrics.planned, self._exporter, self._max_series)
         if self._types or self._exporter or self._always:
-            server = MetricsServer(*self._listen, self.page)
-            self._close_server = server.close
+            server = MetricsServer(*self._listen, self.page, serving=self._serving)
+            self._server = server
             self.address = server.host, server.port
             self.url = server.url
+
+    def start(self) -> None:
+        """Serve the page from now on."""
+        if self._server:
+            self._server.start()
 
     def write(self, batch: Batch) -> None:
         """Count the records of a stream's batch."""
@@ -138,8 +147,8 @@ class Prometheus:
     def close(self) -> None:
         """Refuse waiting scrapes, and stop the server and its threads."""
         self._closed = True
-        if self._close_server:
-            self._close_server()
+        if self._server:
+            self._server.close()
 
     def page(self) -> list[bytes]:
         """Return the text of all metrics as they are now, in pieces; any thread may call it.

@@ -13,6 +13,7 @@ from beepy.obj import executable, symbol_table
 from tests.kernel.conftest import ObjectOf
 from tests.support import probed
 from tests.support.command import Beepy
+from tests.support.trigger import OURS
 
 pytestmark = pytest.mark.kernel
 
@@ -20,7 +21,7 @@ PROGRAM: Final = r"""
 #include <stdio.h>
 #include <sys/prctl.h>
 
-__attribute__((noinline)) static int innermost(void) { return prctl(0xbee, 1, 2, 3, 4); }
+__attribute__((noinline)) static int innermost(void) { return prctl(TRIGGER, 1, 2, 3, 4); }
 __attribute__((noinline)) int middle(void) { int r = innermost(); __asm__ volatile(""); return r; }
 __attribute__((noinline)) int outer(void) { int r = middle(); __asm__ volatile(""); return r; }
 
@@ -34,6 +35,7 @@ int main(void)
 }
 """
 
+_FLAGS: Final = ("-O1", "-fno-omit-frame-pointer", f"-DTRIGGER={OURS}")
 CALLERS: Final = ["middle", "outer", "main"]
 
 STACKS: Final = """
@@ -109,9 +111,7 @@ def test_functions_beside_addr2line_and_kallsyms(
         pytest.skip("not installed: addr2line")
     source = tmp_path / "calling.c"
     source.write_text(PROGRAM)
-    program = probed.compiled(
-        tmp_path, "-O1", "-g", "-no-pie", "-fno-omit-frame-pointer", source=source
-    )
+    program = probed.compiled(tmp_path, *_FLAGS, "-g", "-no-pie", source=source)
     recorded = str(tmp_path / "x.rec")
     fields = ["--fields", "+user_frames,+kernel_frames"]
     with (
@@ -157,9 +157,7 @@ def test_functions_beside_addr2line_and_kallsyms(
 def test_frames_by_build_id(beepy: Beepy, compiled: ObjectOf, tmp_path: Path) -> None:
     source = tmp_path / "calling.c"
     source.write_text(PROGRAM)
-    program = probed.compiled(
-        tmp_path, "-O1", "-fno-omit-frame-pointer", "-Wl,--build-id", source=source
-    )
+    program = probed.compiled(tmp_path, *_FLAGS, "-Wl,--build-id", source=source)
     by_id = STACKS.replace("127 * sizeof(u64)", "127 * sizeof(struct bpf_stack_build_id)").replace(
         "__uint(max_entries, 64);", "__uint(max_entries, 64);\n\t__uint(map_flags, 1 << 5);"
     )

@@ -66,8 +66,10 @@ class Columns:
         if len(row_decoders) == 1 and not self._panels:
             for plain in self._plain.values():
                 plain.write_header()
-        if self._live and self._panels:
-            self._live.update()
+        if self._live:
+            self._live.start()
+            if self._panels:
+                self._live.update()
 
     def write(self, batch: Batch) -> None:
         """Write the rows of a batch, or add it to its panel."""

@@ -40,6 +40,12 @@ capabilities    CAP_BPF (load)
                 CAP_PERFMON (tracepoint programs)
                 before 5.11: CAP_SYS_RESOURCE (memory)
                 before 5.8: CAP_SYS_ADMIN, not CAP_BPF
+BPF token       delegate_cmds=btf_load:map_create:prog_load
+                delegate_maps=array:ringbuf
+                delegate_progs=tracepoint
+                delegate_attachs=cgroup_inet_ingress
+                needs CAP_DAC_READ_SEARCH (tracefs is readable by root only) and CAP_PERFMON \
+(perf events) too
 
 variables
     trace_failed_only  const volatile bool  = false  .rodata (fixed at load)
@@ -53,6 +59,7 @@ map print_exits
   value    struct event
   role     print
   derived  age, exe, argv, cgroup, container, pod, namespace, unit
+  losses   counted by code that beepy adds to the programs
   fields
     start_time  u64       8 bytes at 0    record
     exit_time   u64       8 bytes at 8    record
@@ -71,6 +78,8 @@ program sched_process_exit
   helpers       get_current_pid_tgid, get_current_task, probe_read_kernel, ringbuf_reserve, \
 ktime_get_ns, \
 get_current_comm, ringbuf_submit
+  with a token  needs CAP_DAC_READ_SEARCH (tracefs is readable by root only) and CAP_PERFMON \
+(perf events) too
 """
 
 
