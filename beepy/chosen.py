@@ -21,6 +21,22 @@ class Chosen(NamedTuple):
     wheres: Sequence[str] = ()
 
 
+def check(chosen: Chosen, until: str) -> None:
+    """Raise UsageError for what is wrong with expressions whatever maps there are."""
+    if chosen.filters:
+        from beepy.events import filter as row_filter  # noqa: PLC0415 - few runs have one
+
+        row_filter.check(chosen.filters)
+    if chosen.wheres:
+        from beepy.events import where  # noqa: PLC0415 - as above
+
+        where.check(chosen.wheres)
+    if until:
+        from beepy.events import ending  # noqa: PLC0415 - as above
+
+        ending.check(until)
+
+
 def passing(chosen: Chosen, decoders: Sequence[Decoder]) -> BatchFilter:
     """Return a stage that keeps the chosen rows. Raise UsageError."""
     stages: list[BatchFilter] = []

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from beepy.btf.btf import Btf
-from beepy.chosen import Chosen, not_own, passing
+from beepy.chosen import Chosen, check, not_own, passing
 from beepy.collection import targets
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
@@ -23,8 +23,9 @@ from beepy.obj.pinning import Pins
 from beepy.obj.spec import CollectionSpec, MapSpec, Value
 from beepy.oci import lookup
 from beepy.oci.image import Image
+from beepy.oci.option_checks import asks_read_only
 from beepy.oci.options import Options
-from beepy.session import FILTERED, OWN, Run
+from beepy.session import FILTERED, OWN, UNTIL, Run
 from beepy.source import parse_all, warn_of
 from beepy.streams import stream
 from beepy.uapi import MapType
@@ -55,10 +56,12 @@ class RunRequest(NamedTuple):
     are the processes whose events are shown (None: all). ``interval`` and ``timeout`` are in
     seconds; None: tables are read only on demand; no end. ``own_intervals``: tables of which the
     image says how often they are read follow that. ``limit`` is the number of rows after which the
-    run ends. ``btf`` replaces the kernel's own types, by others or by the path of a file of them.
+    run ends, ``until`` an expression as of --where: the run ends with the first row for which it is
+    true. ``btf`` replaces the kernel's own types, by others or by the path of a file of them.
     ``rewrite``: programs get code that counts what they lose. ``cost``: measure what programs cost;
     ``max_overhead`` is the share of one CPU that they may take; ``shed``: over it they run for some
     threads only. ``trace`` is called with each line that programs print, in a thread of its own.
+    ``read_only``: programs that can change more than their own maps are refused.
     """
 
     images: Sequence[str | Image | CollectionSpec]
@@ -81,12 +84,14 @@ class RunRequest(NamedTuple):
     own_intervals: bool = False
     timeout: float | None = None
     limit: int | None = None
+    until: str = ""
     hides_zeros: bool = False
     rewrite: bool = True
     cost: bool = False
     max_overhead: float | None = None
     shed: bool = False
     trace: "Callable[[TraceLine], None] | None" = None
+    read_only: bool = False
 
 
 class Loaded(NamedTuple):
@@ -116,14 +121,7 @@ def launch(request: RunRequest) -> Launched:
 
     Raise BeepyError; then nothing stays loaded.
     """
-    if request.filters:
-        from beepy.events import filter as row_filter  # noqa: PLC0415 - few runs have one
-
-        row_filter.check(request.filters)
-    if request.wheres:
-        from beepy.events import where  # noqa: PLC0415 - as above
-
-        where.check(request.wheres)
+    check(Chosen(request.filters, request.wheres), request.until)
     if request.arrangement:
         request.arrangement.check()
     with ExitStack() as resources:
@@ -163,8 +161,7 @@ def launch(request: RunRequest) -> Launched:
             )
             run.add_stage(OWN, not_own(run.decoders))
             chosen = Chosen(filters, request.wheres)
-            if any(chosen):
-                run.add_stage(FILTERED, passing(chosen, run.decoders))
+            _choose(run, chosen, request.until)
             on_error.pop_all()  # from here on the run closes its source
         run.add_resources(resources.pop_all())
     steps: list[Step] = ["statistics"] if meter else []
@@ -181,6 +178,7 @@ def replay(
     *,
     arrangement: "Arrangement | None" = None,
     limit: int | None = None,
+    until: str = "",
     speed: float | None = None,
     hides_zeros: bool = False,
 ) -> Launched:
@@ -191,10 +189,19 @@ def replay(
     with ExitStack() as on_error:
         on_error.callback(source.close)
         run = Run(source, limit=limit, hides_zeros=hides_zeros, arrangement=arrangement)
-        if any(chosen):
-            run.add_stage(FILTERED, passing(chosen, run.decoders))
+        _choose(run, chosen, until)
         on_error.pop_all()
     return Launched(run, (), chosen, [], ())
+
+
+def _choose(run: Run, chosen: Chosen, until: str) -> None:
+    """Let the run have only the chosen rows, up to the one that ends it."""
+    if any(chosen):
+        run.add_stage(FILTERED, passing(chosen, run.decoders))
+    if until:
+        from beepy.events.ending import Ending  # noqa: PLC0415 - few runs have such an end
+
+        run.add_stage(UNTIL, Ending(until, run.decoders, run.stop).apply)
 
 
 def specs_of(
@@ -220,6 +227,10 @@ def _load(
     """
     images = [specs_of(image, request.options) for image in request.images]
     specs = _with_options(request, images)
+    if where := "--read-only" if request.read_only else asks_read_only(request.options):
+        from beepy.analysis import read_only  # noqa: PLC0415 - most runs may change things
+
+        read_only.check(specs, request.pins, where)
     filters = request.filters
     selection, common = None, request.common
     if request.subjects:

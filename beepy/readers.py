@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from beepy import hooks, map_types, maps
 from beepy.collection.collection import Collection
 from beepy.collection.losses import Losses
 from beepy.events import schemas
-from beepy.events.batch import Machine, Reader, no_name
+from beepy.events.batch import Machine, Reader, no_frames, no_name
 from beepy.host.machine import possible_cpus
 from beepy.log import Log
 from beepy.maps.counted import CountedReader, count_in
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from beepy.collection.cgroup_ids import CgroupWatch  # few maps are filled
 
 _log = Log(__name__)
+
+_OF_MAPS: Final = ("kernel_stack", "user_stack", "user_symbols")  # functions of Machine
 
 
 def of(collection: Collection, losses: Losses) -> Iterator[Reader]:
@@ -68,7 +70,7 @@ def _machine(collection: Collection) -> Machine:
 
     Stacks are in maps of fixed names, or in the only map of stacks.
     """
-    from beepy.enrich import symbols  # noqa: PLC0415 - only a vocabulary needs them
+    from beepy.enrich import symbols, user_symbols  # noqa: PLC0415 - only stacks need them
     from beepy.maps import stacks  # noqa: PLC0415 - as above
 
     known = symbols.Symbols()
@@ -76,9 +78,12 @@ def _machine(collection: Collection) -> Machine:
     only = held[0] if len(held) == 1 else None
     kernel, user = (collection.maps.get(name, only) for name in ("ig_kstack", "ig_ustack"))
     return _names()._replace(
-        kernel_function=known.function,
         kernel_stack=stacks.text_of(kernel, known.function) if kernel else no_name,
         user_stack=stacks.text_of(user) if user else no_name,
+        user_symbols=(
+            stacks.user_text_of(user, user_symbols.UserSymbols().frame) if user else no_frames
+        ),
+        kernel_function=known.function,
     )
 
 
@@ -97,8 +102,10 @@ def _names() -> Machine:
 
         return ask
 
-    names = [name for name in Machine._fields if not name.endswith("_stack")]
-    return Machine(**{name: later(name) for name in names})
+    functions: dict[str, Any] = {
+        name: later(name) for name in Machine._fields if name not in _OF_MAPS
+    }
+    return Machine(**functions)
 
 
 def watches(collections: Sequence[Collection]) -> "Iterator[CgroupWatch]":

@@ -141,7 +141,8 @@ def read_ring(reader: RingReader, handle: Handler, records: int) -> float:
 def counter_metric(schema: Schema) -> EventMetric:
     """Return the metric of a ``counter_`` ring: all fields are labels."""
     decoder = Decoder(schema)
-    labels = MetricLabels(decoder, decoder.fields)
+    names = [field.label for field in decoder.fields]
+    labels = MetricLabels(decoder, decoder.fields, names)
     return EventMetric(
         "events", Role.COUNTER, decoder, labels, value=None, bounds=(), max_series=10_000
     )
@@ -231,7 +232,7 @@ def measure_flow(collection: Collection, schema: Schema, program: Path, rate: in
             command, pass_fds=[generate], stdout=subprocess.PIPE, text=True
         ) as producer:
             os.sched_setaffinity(producer.pid, {max(os.sched_getaffinity(0))})
-            ending = threading.Thread(target=_stop_after, args=(stream, producer))
+            ending = threading.Thread(target=stop_after, args=(stream, producer))
             ending.start()
             for batch in stream:
                 counter.write(batch)
@@ -243,7 +244,8 @@ def measure_flow(collection: Collection, schema: Schema, program: Path, rate: in
     return Flow(counted, int(sent), int(dropped), float(seconds), cpu)
 
 
-def _stop_after(stream: Stream, producer: subprocess.Popen[str]) -> None:
+def stop_after(stream: Stream, producer: subprocess.Popen[str]) -> None:
+    """Stop a stream when its producer has ended."""
     producer.wait()
     stream.stop()
 

@@ -41,8 +41,18 @@ class FieldInfo(NamedTuple):
     part: str
 
 
+class MetricInfo(NamedTuple):
+    """A metric of the page; ``type`` is counter, gauge or histogram."""
+
+    name: str
+    type: str
+    labels: tuple[str, ...]
+
+
 class MapInfo(NamedTuple):
-    """A map; ``role``, ``metric``, ``labels`` and ``fields`` only if the convention tracks it.
+    """A map; ``role``, ``metrics`` and ``fields`` only if the convention tracks it.
+
+    ``metric`` and ``labels`` are those of the first metric.
 
     ``not_shown`` is why a map with a role is not shown, None if it is. ``pinned`` is the path where
     the object pins it by name and reuses a map that is pinned there, None if it does not.
@@ -69,6 +79,7 @@ class MapInfo(NamedTuple):
     not_shown: str | None
     metric: str | None
     labels: tuple[str, ...]
+    metrics: tuple[MetricInfo, ...]
     endless: tuple[str, ...]
     losses: LossCount | None
     fields: tuple[FieldInfo, ...]

@@ -229,8 +229,9 @@ def _check(check: CheckInfo) -> Iterator[str]:
 def _map(info: MapInfo) -> Iterator[str]:
     yield f"map {safe(info.name)}"
     pinned = f"{info.pinned} (a map that is there already is used)"
-    metric = f"{info.metric}{{{','.join(info.labels)}}}"
-    endless = f"{', '.join(info.endless)} (--labels chooses others)"
+    metrics = [f"{metric.name}{{{','.join(metric.labels)}}}" for metric in info.metrics]
+    advice = " (--labels chooses others)" if info.role else ""
+    endless = f"{', '.join(info.endless)}{advice}"
     # of a ring buffer it is declared as that of values
     declared = info.record_type == info.value_type and not info.type_reason
     yield from _pairs(
@@ -246,7 +247,7 @@ def _map(info: MapInfo) -> Iterator[str]:
             *([("pinned", pinned)] if info.pinned else []),
             *([("role", info.role)] if info.role else []),
             *([("not shown", info.not_shown)] if info.not_shown else []),
-            *([("metric", metric)] if info.metric else []),
+            *[("" if number else "metric", text) for number, text in enumerate(metrics)],
             *([("endless", endless)] if info.endless else []),
             *([("derived", ", ".join(info.derived))] if info.derived else []),
             *([("losses", _losses(info.losses))] if info.losses else []),

@@ -15,6 +15,7 @@ def replay(
     settings: Settings,
     file: Annotated[str, typer.Argument(metavar="FILE", help="A file that run --record wrote.")],
     output: shown.Output = None,
+    rotate: shown.Rotate = "",
     filters: shown.Filters = None,
     wheres: shown.Wheres = None,
     fields: shown.Fields = None,
@@ -28,7 +29,9 @@ def replay(
     buckets: shown.Buckets = None,
     value_keys: shown.ValueKeys = None,
     labels: shown.Labels = None,
+    summary: shown.Summary = False,
     count: shown.Count = None,
+    until: shown.Until = "",
     prom_port: shown.PromPort = None,
     prom_host: shown.PromHost = "127.0.0.1",
     no_metrics: shown.NoMetrics = False,
@@ -51,7 +54,9 @@ def replay(
     from beepy.cli import session  # noqa: PLC0415 - --help needs none of it
 
     del settings
-    output_name = output or session.default_output(plain=no_tty)
+    if summary:
+        shown.check_summary(output, top)
+    output_name = "json" if summary else output or session.default_output(plain=no_tty)
     options = session.ShowOptions(
         output=output_name,
         buckets=tuple(buckets or ()),
@@ -61,6 +66,8 @@ def replay(
         host=prom_host,
         port=prom_port,
         metrics=not no_metrics,
+        summary=summary,
+        rotate=rotate,
         top=shown.top(top, by, every, total, average, fields=bool(fields)),
     )
     session.replay(
@@ -69,6 +76,7 @@ def replay(
         options,
         arrangement=shown.arrangement(fields, sort, limit, raw=raw),
         limit=count,
+        until=until,
         speed=speed,
         hides_zeros=outputs.output(output_name).hides_zeros and not zero,
     )

@@ -9,14 +9,14 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from beepy import __version__, outputs
-from beepy.chosen import Chosen, passing
-from beepy.cli import drop, opening, signals
+from beepy import outputs
+from beepy.chosen import Chosen
+from beepy.cli import drop, metrics_page, opening, signals
 from beepy.cli.stdio import STDERR, STDOUT, eprint, redirect_to_null
-from beepy.errors import OutputError, OverheadError
-from beepy.events.batch import Batch, Schema
+from beepy.errors import OutputError, OverheadError, UsageError
+from beepy.events.batch import Schema
 from beepy.events.stats import RunStats
-from beepy.launch import Launched, Loaded, RunRequest, launch
+from beepy.launch import Launched, RunRequest, launch
 from beepy.log import Log
 from beepy.obj.spec import Role
 from beepy.session import Run
@@ -24,11 +24,11 @@ from beepy.text import safe
 from beepy.width import columns_of_terminal
 
 if TYPE_CHECKING:
+    from beepy.cli.digest import Digest  # few runs ask for it
     from beepy.events.arrangement import Arrangement  # few runs arrange
     from beepy.events.protocols import Sink  # only types
     from beepy.events.top import Wanted  # few runs ask for it
     from beepy.kernel.link import Step  # only types
-    from beepy.outputs.prometheus import Exporter, Prometheus  # not for every run
 
 _log = Log(__name__)
 
@@ -39,13 +39,15 @@ _METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
 
 
 class ShowOptions(NamedTuple):
-    """How rows and metrics are shown: ``output`` is its name in ``outputs.TABLE``.
+    """How rows and metrics are shown: ``output`` is a name in ``outputs.TABLE``, or a file.
 
     ``buckets`` are the values of -b, ``value_keys`` those of -k, ``labels`` those of
     --labels. The metrics page is served at
     ``host`` and ``port``; without a port at bee's, if an image has metrics. ``record`` is the file
-    that records are written to, "" for none. ``cost``: the summary has what the run cost.
-    ``top``: the largest groups are shown in the place of events.
+    that records are written to, "" for none, ``last`` the bytes of them that are kept in memory
+    until then (None: all are written). ``rotate`` is as of --rotate. ``cost``: the summary has what
+    the run cost. ``top``: the largest groups are shown in the place of events; ``summary``: a
+    summary at the end.
     """
 
     output: str
@@ -57,7 +59,10 @@ class ShowOptions(NamedTuple):
     port: int | None = None
     metrics: bool = True
     record: str = ""
+    last: int | None = None
+    rotate: str = ""
     cost: bool = False
+    summary: bool = False
     top: "Wanted | None" = None
 
 
@@ -94,6 +99,7 @@ def replay(
     *,
     arrangement: "Arrangement | None",
     limit: int | None,
+    until: str,
     speed: float | None,
     hides_zeros: bool,
 ) -> None:
@@ -107,6 +113,7 @@ def replay(
             chosen,
             arrangement=arrangement,
             limit=limit,
+            until=until,
             speed=speed,
             hides_zeros=hides_zeros,
         )
@@ -117,6 +124,12 @@ def replay(
 def _check(options: ShowOptions) -> None:
     """Raise UsageError for what is wrong whatever maps there are."""
     outputs.output(options.output)
+    if options.rotate:
+        from beepy.outputs.rotation import rotation  # noqa: PLC0415 - few runs have it
+
+        rotation(options.rotate)
+    if options.last is not None and not options.record:
+        raise UsageError("--last: expected --record FILE too")
     if options.buckets or options.value_keys or options.labels:
         from beepy.outputs import metric_options  # noqa: PLC0415 - few runs have one
 
@@ -137,8 +150,11 @@ def _show(
         launched = start()
         running = launched.run
         with running:
-            started = _attach(launched, options, lines, timeout)
+            digest = _digest(launched) if options.summary else None
+            started = _attach(launched, options, lines, timeout, digest)
             summary.push(partial(_print_summary, running.stats, started, options.cost))
+            if digest:
+                summary.push(partial(digest.print, started))
             for _ in running.batches():
                 pass
             if running.reader_gone:
@@ -157,24 +173,28 @@ def _attach(
     options: ShowOptions,
     lines: Callable[[Launched], Iterable[str]],
     timeout: float | None,
+    digest: "Digest | None",
 ) -> float:
-    """Open the outputs, attach, and report it on stderr; return the (monotonic) start time."""
-    output = outputs.output(options.output)
+    """Open the outputs, attach, and report it on stderr; return the (monotonic) start time.
+
+    ``digest`` takes the place of the rows, if there is one.
+    """
     running, loaded, chosen, *_ = launched
     row_options = _row_options(options, running)
     # errors of the outputs, such as a port in use, are raised before anything is attached
-    metrics = _metrics(chosen, options, running, row_options, loaded)
-    rows = output.make(STDOUT, row_options)
-    if options.top:
-        rows = _top(options.top, running, rows)
+    metrics = metrics_page.listen(chosen, options, running, row_options, loaded)
+    rows, intervals = (digest.sink, ()) if digest else _rows(options, running, row_options)
+    if options.record:
+        from beepy.cli import recorded  # noqa: PLC0415 - few runs record
+
+        recording = recorded.recorder(options.record, options.last, running, loaded)
+        launched.attached.append(partial(running.add_observer, recording))
     started = time.monotonic()
     gc.freeze()  # all objects so far live as long as the run: the collector need not visit them
     gc.enable()
     _stop_by_signals(running)
     if timeout is not None:
         signals.end_stalled_write(timeout)
-    if options.record:
-        launched.attached.append(lambda: running.add_observer(_recorder(options.record, loaded)))
     launched.attached.append(partial(drop.drop, launched, _steps(options, running)))
     running.attach()
     for line in lines(launched):
@@ -183,43 +203,51 @@ def _attach(
         eprint(f"metrics: {metrics.url}")
     if metrics:
         metrics.start()
-    if options.top:
-        _tick(options.top, running)
+        if measured := metrics_page.measured(running, options.output):
+            _tick(running, metrics_page.MEASURED_S, measured)
+    for every_s in intervals:
+        _tick(running, every_s)
     running.add_sink(rows)
     return started
 
 
 def _steps(options: ShowOptions, running: Run) -> "Sequence[Step]":
     """Return what outputs do when all is attached: with ``files`` they create some."""
-    steps: list[Step] = ["files"] if options.record else []
-    shows_meanings = outputs.output(options.output).hides_zeros  # it is for people
+    writes = options.record or outputs.destination(options.output).path
+    steps: list[Step] = ["files"] if writes else []
+    shows_meanings = options.output in ("columns", "wide")
     if options.record or drop.asks_for_names(running.decoders, shows_meanings=shows_meanings):
         steps.append("names")
     return steps
 
 
-def _top(wanted: "Wanted", running: Run, rows: "Sink") -> "Sink":
-    """Return a sink that gives ``rows`` the largest groups of events. Raise UsageError."""
-    from beepy.events.top import Top  # noqa: PLC0415 - few runs ask for it
-    from beepy.outputs.top import TopRows  # noqa: PLC0415 - as above
+def _rows(
+    options: ShowOptions, running: Run, row_options: outputs.RowOptions
+) -> "tuple[Sink, Sequence[float]]":
+    """Return the sink of rows, and the intervals at which it gets an empty batch at least.
 
-    return TopRows(Top(wanted, running.decoders), rows, running.stats)
+    Raise UsageError for what cannot be shown so.
+    """
+    if outputs.destination(options.output).is_plain and not (options.top or options.rotate):
+        return outputs.make(options.output, STDOUT, row_options), ()
+    from beepy.cli import rows  # noqa: PLC0415 - most runs show rows on standard output
+
+    return rows.sink(options.output, options.rotate, options.top, running, row_options)
 
 
-def _tick(wanted: "Wanted", running: Run) -> None:
-    """Let the groups be shown regularly."""
-    from beepy.events.ticks import ticks  # noqa: PLC0415 - few runs ask for it
+def _tick(running: Run, every_s: float, tables: tuple[Schema, ...] = ()) -> None:
+    """Read these tables regularly; without any, let time pass for the sinks."""
+    from beepy.events.ticks import ticks  # noqa: PLC0415 - few runs need it
 
     ticking = ExitStack()
-    ticking.enter_context(ticks(running.source, wanted.every_s))
+    ticking.enter_context(ticks(running.source, every_s, tables))
     running.add_resources(ticking)
 
 
-def _recorder(path: str, images: Sequence[Loaded]) -> "Sink":
-    from beepy.recording.recorder import Recorder  # noqa: PLC0415 - few runs record
+def _digest(launched: Launched) -> "Digest":
+    from beepy.cli.digest import Digest  # noqa: PLC0415 - few runs ask for it
 
-    names = {image.name: image.image.digest if image.image else "" for image in images}
-    return Recorder(path, {"beepy": __version__, "images": names, "machine": os.uname().release})
+    return Digest(launched)
 
 
 def _print_summary(
@@ -299,6 +327,12 @@ def summary_line(stats: RunStats, seconds: float, *, shows_cost: bool = False) -
         parts.append(f"{stats.cut_by_limit} not shown (--limit)")
     if stats.cut_by_top:
         parts.append(f"{stats.cut_by_top} not shown (--top)")
+    if stats.cut_by_output:
+        parts.append(f"{stats.cut_by_output} not shown (--output)")
+    if stats.cut_by_until:
+        parts.append(f"{stats.cut_by_until} not shown (--until)")
+    if stats.overwritten:
+        parts.append(f"{stats.overwritten} overwritten (--last)")
     evicting = _map_names([*stats.evicting])
     if known or (not unknown and not (evicting and not stats.lost)):
         parts.append(f"{known} lost ({losers})" if losers else "0 lost")
@@ -336,56 +370,6 @@ def _row_options(options: ShowOptions, running: Run) -> outputs.RowOptions:
         values=values,
         labels=metric_options.labels_of(options.labels, running.decoders, values),
     )
-
-
-def _metrics(
-    chosen: Chosen,
-    options: ShowOptions,
-    running: Run,
-    row_options: outputs.RowOptions,
-    loaded: Sequence[Loaded],
-) -> "Prometheus | None":
-    """Listen for scrapes if the metrics page is wanted; return its sink. Raise OutputError."""
-    exporter = _exporter(loaded)
-    has_metrics = exporter or any(schema.role in _METRICS for schema in running.schemas)
-    asked_for = options.port is not None or options.buckets or options.value_keys or options.labels
-    if not options.metrics or not (has_metrics or asked_for):
-        return None
-    from beepy.outputs.prometheus import Prometheus  # noqa: PLC0415 - not for every run
-
-    # a second filter for the server's thread: filters cache results and are not thread-safe
-    choose = passing(chosen, running.decoders)
-
-    def read_tables(schemas: tuple[Schema, ...]) -> Iterator[Batch]:
-        return running.snapshot(schemas, choose)
-
-    metrics = Prometheus(
-        options.host,
-        _DEFAULT_PORT if options.port is None else options.port,
-        read_tables=read_tables,
-        bounds=row_options.bounds,
-        values=row_options.values,
-        labels=row_options.labels,
-        stats=running.stats,
-        always=options.port is not None,
-        exporter=exporter,
-        serving=False,
-    )
-    running.add_observer(metrics)
-    return metrics
-
-
-def _exporter(loaded: Sequence[Loaded]) -> "Exporter | None":
-    """Return what the page of images of ebpf_exporter needs, None if there are none."""
-    collections = [collection for image in loaded for collection in image.collections]
-    configs = {c.spec.name: c.spec.exporter.name for c in collections if c.spec.exporter}
-    if not configs:
-        return None
-    from beepy.collection.program_states import program_states  # noqa: PLC0415 - few images are
-    from beepy.enrich.names import of_this_machine  # noqa: PLC0415 - as above
-    from beepy.outputs.prometheus import Exporter  # noqa: PLC0415 - as above
-
-    return Exporter(configs, of_this_machine(), partial(program_states, collections))
 
 
 def _stop_by_signals(running: Run) -> None:

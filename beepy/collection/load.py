@@ -79,7 +79,8 @@ def load(
         from beepy.collection import kaddrs  # noqa: PLC0415 - few objects have any
 
         spec = kaddrs.apply(spec, spec.exporter.kaddrs)
-    skipped = SkippedPrograms(missing, tolerant=spec.exporter is not None)
+    tolerant = spec.exporter is not None
+    skipped = SkippedPrograms(missing, tolerant=tolerant, optional=spec.optional)
     refuse = _refusal_handler(skipped)
     operations = _operations(spec)
 

@@ -20,18 +20,24 @@ class SkippedPrograms:
     """The programs that the --missing policy skips, by name, with the ``reasons``.
 
     ``tolerant``: the image's own runner goes on without programs that it cannot attach, for
-    whatever reason. Without a policy they are skipped, too.
+    whatever reason. ``optional`` are those without which it goes on if what they attach to is not
+    there. Without a policy these are skipped, too.
     """
 
-    def __init__(self, missing: Missing | None = None, *, tolerant: bool = False) -> None:
-        if missing is None:
-            missing = "skip" if tolerant else "fail"
-        if missing not in _CHOICES:
+    def __init__(
+        self,
+        missing: Missing | None = None,
+        *,
+        tolerant: bool = False,
+        optional: frozenset[str] = frozenset(),
+    ) -> None:
+        if missing not in {*_CHOICES, None}:
             from beepy.arguments import no_choice  # noqa: PLC0415 - only on the way to an error
 
             raise no_choice("missing", _CHOICES, missing)
         self._missing = missing
         self._tolerant = tolerant
+        self._optional = optional
         self.reasons: dict[str, str] = {}
 
     def skip(self, program: str, error: BeepyError, *, attaching: bool = False) -> None:
@@ -39,10 +45,12 @@ class SkippedPrograms:
 
         ``attaching``: the program is loaded, and could not be attached.
         """
-        if self._missing == "fail" or not (lacks(error) or (attaching and self._tolerant)):
+        skips = self._tolerant or program in self._optional
+        missing = self._missing or ("skip" if skips else "fail")
+        if missing == "fail" or not (lacks(error) or (attaching and self._tolerant)):
             raise error
         self.reasons[program] = str(error)
-        log = _log.warning if self._missing == "skip" else _log.info
+        log = _log.warning if missing == "skip" else _log.info
         where = f"program '{safe(program)}': "
         log("%sskipped: %s", where, str(error).removeprefix(where))
 

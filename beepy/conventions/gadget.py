@@ -12,7 +12,7 @@ from beepy.btf.btf import Btf
 from beepy.btf.layout import size_of
 from beepy.btf.names import essential_name
 from beepy.btf.types import VOID, Kind, TypeId
-from beepy.conventions import gadget_columns, gadget_names, gadget_yaml
+from beepy.conventions import gadget_columns, gadget_metrics, gadget_names, gadget_yaml
 from beepy.conventions.gadget_names import Names, Tracer
 from beepy.conventions.gadget_yaml import DataSource, Metadata, ParameterInfo, ProgramInfo
 from beepy.core import access
@@ -53,6 +53,7 @@ _KEYS: Final = {  # of variables that each gadget may have, by which it filters 
     "collect_build_id": "collect-build-id",
     "collect_otel_stack": "collect-otel-stack",
 }
+_USER_SPACE: Final = frozenset(("uprobe", "uretprobe", "usdt"))
 _SOFTWARE: Final = "count_sw_"
 _EVENTS: Final = {"page-faults-min": "minor-faults", "page-faults-maj": "major-faults"}
 _MAX_FREQUENCY: Final = 100_000  # Hz
@@ -76,7 +77,7 @@ def adapt(spec: CollectionSpec, hints: Mapping[str, bytes]) -> CollectionSpec:
         return spec._replace(unsupported=("the object has no types: nothing is shown",))
     names = gadget_names.read(spec.btf)
     _check(spec, names)
-    unsupported = [*_unsupported(spec, names, hints), *_metrics(metadata)]
+    unsupported = [*_unsupported(spec, names, hints)]
     programs = []
     for program in spec.programs:
         adapted, reason = _program(program, spec.btf, names, metadata.programs)
@@ -86,9 +87,16 @@ def adapt(spec: CollectionSpec, hints: Mapping[str, bytes]) -> CollectionSpec:
         programs=tuple(programs),
         maps=tuple([_sized(map_spec) for map_spec in spec.maps]),
         variables=tuple([v for v in spec.variables if v.name not in names.variables]),
+        optional=frozenset([p.name for p in programs if _is_in_user_space(p)]),
     )
     spec, refused = _with_parameters(spec, names, metadata.parameters)
-    decisions = [*_streams(spec, names, metadata), *_map_iterators(spec, names, metadata)]
+    decisions = [
+        _measured(spec, decision, metadata, unsupported)
+        for decision in (
+            *_streams(spec, names, metadata),
+            *_map_iterators(spec, names, metadata),
+        )
+    ]
     return spec._replace(
         tracked=tuple([found for found in decisions if isinstance(found, Tracked)]),
         not_shown=tuple([found for found in decisions if isinstance(found, NotShown)]),
@@ -130,13 +138,6 @@ def _unsupported(spec: CollectionSpec, names: Names, hints: Mapping[str, bytes])
         yield f"{ignored}: has no effect"
 
 
-def _metrics(metadata: Metadata) -> Iterator[str]:
-    for name, source in metadata.sources.items():
-        if source.annotations.get("metrics.collect", "") == "true":
-            where = f"data source '{excerpt(name)}'"
-            yield f"{where}: metrics.collect: left out: no metrics are made of it"
-
-
 def _program(
     program: ProgramSpec, btf: Btf, names: Names, infos: Mapping[str, ProgramInfo]
 ) -> tuple[ProgramSpec, str]:
@@ -158,6 +159,11 @@ def _program(
         section = "socket"
     core = tuple([ref for ref in program.core if not _is_local(btf, ref)])
     return program._replace(section=section, attach_to=target, core=core), reason
+
+
+def _is_in_user_space(program: ProgramSpec) -> bool:
+    """Tell whether a program attaches to libraries or executables, which not all machines have."""
+    return program.section.removeprefix("?").partition("/")[0] in _USER_SPACE
 
 
 def _event(name: str, info: ProgramInfo) -> tuple[str, str]:
@@ -283,6 +289,26 @@ def _presented(
         return decision
     source = metadata.sources.get(decision.shown_as, _NO_SOURCE)
     return decision._replace(presentation=gadget_columns.of(schema, source))
+
+
+def _measured(
+    spec: CollectionSpec,
+    decision: Tracked | NotShown,
+    metadata: Metadata,
+    unsupported: list[str],
+) -> Tracked | NotShown:
+    """Return a decision with the metrics of its data source; add to ``unsupported`` what fails."""
+    if isinstance(decision, NotShown):
+        return decision
+    source = metadata.sources.get(decision.shown_as, _NO_SOURCE)
+    try:
+        schema = schemas.of_tracked(spec, decision)
+    except BtfError:  # it is reported where the map is checked
+        return decision
+    measures, refused = gadget_metrics.of(schema, source)
+    where = f"data source '{excerpt(decision.shown_as)}'"
+    unsupported += [f"{where}: {reason}" for reason in refused]
+    return decision._replace(measures=measures)
 
 
 def _iterators(

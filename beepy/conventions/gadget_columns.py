@@ -125,7 +125,7 @@ def _of_type(btf: Btf, field: Field, paths: frozenset[tuple[str, ...]]) -> Colum
     if USER_STACK in field.owners or _has_meaning(field, paths):
         return _HIDDEN
     is_name = not field.codec.number and not _IDS.isdisjoint(field.typedefs)
-    for typedef in () if is_name else _typedefs(btf, field):  # columns of names: not as of ids
+    for typedef in () if is_name else typedefs(btf, field):  # columns of names: not as of ids
         template = typedef.removeprefix(_TYPE) if typedef.startswith(_TYPE) else ""
         if template in _TEMPLATES:
             hint = _TEMPLATES[template]
@@ -137,7 +137,7 @@ def _of_type(btf: Btf, field: Field, paths: frozenset[tuple[str, ...]]) -> Colum
     return hint._replace(heading=name) if _PROCESS.intersection(field.owners[-1:]) else hint
 
 
-def _typedefs(btf: Btf, field: Field) -> tuple[str, ...]:
+def typedefs(btf: Btf, field: Field) -> tuple[str, ...]:
     """Return the typedefs of a field, or of its elements: a name is a gadget_comm[16]."""
     _, array = skip_mods_and_typedefs(btf, field.type)
     if field.typedefs or not isinstance(array, types.Array):

@@ -41,7 +41,7 @@ def machine() -> Machine:
         device=_device,
         namespace=Namespaces().name,
         syscall=lambda number: syscall_names.of(os.uname().machine).get(number, ""),
-        user_function=lambda frame: functions().function(frame),
+        user_function=lambda frame: functions().function(*frame),
         exe=lambda subject: processes().exe(subject),
         argv=lambda subject: processes().argv(subject),
         place=lambda subject: processes().place(subject),
@@ -58,10 +58,9 @@ def _processes(paths: Callable[[int], str]) -> "Processes":
 
 
 def _functions() -> "UserSymbols":
-    from beepy.enrich.processes import sees_all  # noqa: PLC0415 - few records have stacks
-    from beepy.enrich.user_symbols import UserSymbols  # noqa: PLC0415 - as above
+    from beepy.enrich.user_symbols import UserSymbols  # noqa: PLC0415 - few records have stacks
 
-    return UserSymbols() if sees_all() else UserSymbols(_NO_PROC)
+    return UserSymbols()
 
 
 def _device(number: int) -> str:

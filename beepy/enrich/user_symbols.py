@@ -1,8 +1,9 @@
-"""Names of the functions that addresses in processes are in, from the files that they map.
+"""Names of the functions of processes by their addresses, from their mappings and mapped files.
 
-A process's files are read as it sees them, also those of a container, and those that were deleted.
-Symbols may stand in a file apart, which is found by the build id. Files are chosen by processes:
-only regular ones are opened, and what is read of them is bounded.
+A file is read by the link that the kernel has for a mapping (/proc/PID/map_files), not by its path:
+it may be deleted, and the path may be another file's where the process sees it. Where that link
+may not be followed, for which privileges were given up, the path is tried in the process's root, if
+it is that inode. Symbols of a stripped file may stand in another one, which has its build id.
 """
 
 import os
@@ -10,187 +11,201 @@ import stat
 import time
 from bisect import bisect_right
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from beepy.errors import ElfError
-from beepy.events.batch import Frame
 from beepy.file_bytes import FileBytes
-from beepy.log import Log
-from beepy.obj import executable, symbol_table
-from beepy.obj.symbol_table import SymbolTable
+from beepy.obj import executable
+from beepy.obj.executable import Executable
+from beepy.obj.function_table import FunctionTable, address_at, build_id
 from beepy.text import escaped
-
-_log = Log(__name__)
 
 _PROC: Final = "/proc"
 _DEBUG: Final = "/usr/lib/debug/.build-id"
-_MAX_MAPS: Final = 8 << 20  # bytes of /proc/PID/maps
-_MAX_PROCESSES: Final = 1 << 10
-_MAX_FILES: Final = 256
-_MAX_SYMBOLS: Final = 256 << 20  # bytes of the symbols of all files
-_RETRY_S: Final = 1.0  # a library may have been loaded since
-_FRESH_S: Final = 10.0  # a pid is not given to another process so soon
+_INITIAL: Final = 0xEFFFFFFC  # PROC_PID_INIT_INO (include/linux/proc_ns.h): its inode
+_MAX_MAPS: Final = 8 << 20  # bytes of /proc/PID/maps; the kernel allows 65,530 mappings
+_MAX_PROCESSES: Final = 256
+_MAX_FILES: Final = 64
+_MAX_NAME: Final = 256  # bytes
+_DELETED: Final = b" (deleted)"
+_FRESH_S: Final = 1.0
+_KEPT_S: Final = 10.0  # a pid is not given to another process so soon
 
 
-class _Mapping(NamedTuple):
-    """A part of a file in memory, from ``start`` up to ``end``."""
+class Mapping(NamedTuple):
+    """Code that a process has mapped from a file, in [start, end)."""
 
     start: int
     end: int
     offset: int
+    device: str
     inode: int
     path: bytes
 
 
-class _Maps(NamedTuple):
-    """The mappings of a process, by address, and what tells it from a later one of its pid."""
+class _Mapped(NamedTuple):
+    """What a process has mapped, sorted, as it was ``read_at``."""
 
     read_at: float
-    starttime: bytes
-    mappings: list[_Mapping]
+    mappings: tuple[Mapping, ...]
+
+    def at(self, address: int) -> Mapping | None:
+        position = bisect_right(self.mappings, address, key=lambda one: one.start) - 1
+        found = self.mappings[position] if position >= 0 else None
+        return found if found and address < found.end else None
 
 
 class _File(NamedTuple):
-    """The symbols of a file, where its segments are, and its build id, "" if it has none."""
+    """A mapped file's headers and functions, None where it cannot be read.
 
-    file: executable.Executable
-    symbols: SymbolTable
-    build_id: str
+    ``apart`` are the functions in another file for those that it lacks.
+    """
+
+    headers: Executable | None
+    functions: FunctionTable | None
+    apart: FunctionTable | None = None
+
+    def text(self, offset: int, path: bytes, *, with_offset: bool) -> str:
+        """Return the function at an offset in the file, or the file's name and an address.
+
+        ``with_offset``: behind a function is the offset in it.
+        """
+        address = address_at(self.headers, offset) if self.headers else None
+        tables = [table for table in (self.functions, self.apart) if table and address is not None]
+        found = next((found for table in tables if (found := table.at(address or 0))), None)
+        if found:
+            name, inside = found
+            text = escaped(name[:_MAX_NAME])
+        else:
+            inside = offset if address is None else address
+            text = escaped(path.removesuffix(_DELETED).rpartition(b"/")[2][:_MAX_NAME])
+        return f"{text}+{inside:#x}" if (inside and with_offset) or not found else text
 
 
 class UserSymbols:
-    """Finds functions; ``proc`` is a file system of processes, ``debug`` has files by build id."""
+    """Finds functions of other processes; what was read last of processes and files is kept."""
 
     def __init__(
         self,
         proc: str = _PROC,
-        debug: str = _DEBUG,
         now: Callable[[], float] = time.monotonic,
+        debug: str = _DEBUG,
     ) -> None:
         self._proc = proc
         self._debug = debug
         self._now = now
-        self._maps: dict[int, _Maps] = {}
-        self._files: dict[tuple[int, bytes], _File | None] = {}
-        self._size = 0  # of their symbols
+        self._processes: dict[int, _Mapped] = {}
+        self._files: dict[tuple[str, int], _File] = {}
+        self._initial: bool | None = None  # whether pids are those of the first PID namespace
 
-    def function(self, frame: Frame) -> str:
-        """Return the function that has an address, else FILE+OFFSET; "" if no file is there."""
-        mapping = self._mapping(frame)
+    def frame(self, pid: int, address: int) -> str:
+        """Return the text of a frame: ``function+0x1f``, ``libc.so.6+0x2724a``, or the address.
+
+        An offset behind a file's name is the address in that file, as addr2line takes it.
+        """
+        return self._text(pid, address, with_offset=True) or hex(address)
+
+    def function(self, pid: int, address: int) -> str:
+        """Return the function with an address, else ``libc.so.6+0x2724a``; "" if none is known."""
+        return self._text(pid, address, with_offset=False)
+
+    def _text(self, pid: int, address: int, *, with_offset: bool) -> str:
+        mapping = self._mapping(pid, address)
         if mapping is None:
             return ""
-        name = mapping.path.removesuffix(b" (deleted)").rpartition(b"/")[2]
-        if not mapping.path.startswith(b"/"):
-            return escaped(name)  # [vdso], or memory without a file
-        offset = frame.address - mapping.start + mapping.offset
-        found = self._file(frame.pid, mapping)
-        address = symbol_table.address_of(found.file, offset) if found else None
-        symbol = found.symbols.containing(address) if found and address is not None else b""
-        return escaped(symbol) or f"{escaped(name)}+{offset:#x}"
+        key = mapping.device, mapping.inode
+        file = self._files.pop(key, None) or self._read(pid, mapping)
+        while len(self._files) >= _MAX_FILES:
+            del self._files[next(iter(self._files))]
+        self._files[key] = file  # the last one used is the last one to go
+        offset = address - mapping.start + mapping.offset
+        return file.text(offset, mapping.path, with_offset=with_offset)
 
-    def _mapping(self, frame: Frame) -> _Mapping | None:
-        maps = self._maps.get(frame.pid)
-        mapping = maps and _at(maps.mappings, frame.address)
+    def _mapping(self, pid: int, address: int) -> Mapping | None:
+        if self._initial is None:
+            self._initial = _inode(f"{self._proc}/self/ns/pid") == _INITIAL
+        if not self._initial or not pid:
+            return None
+        known = self._processes.get(pid)
         now = self._now()
-        if maps and now - maps.read_at < _RETRY_S:
-            return mapping
-        starttime = self._starttime(frame.pid)
-        if maps and starttime == maps.starttime and mapping:
-            self._maps[frame.pid] = maps._replace(read_at=now)
-            return mapping
-        if not starttime:  # it is gone
-            return mapping if maps and now - maps.read_at < _FRESH_S else None
-        if len(self._maps) >= _MAX_PROCESSES:
-            self._maps.clear()
-        maps = _Maps(now, starttime, self._read_maps(frame.pid))
-        self._maps[frame.pid] = maps
-        return _at(maps.mappings, frame.address)
+        if known and now - known.read_at < _FRESH_S and (found := known.at(address)):
+            return found
+        mappings = _mappings(f"{self._proc}/{pid}/maps")
+        if mappings:
+            self._processes.pop(pid, None)
+            while len(self._processes) >= _MAX_PROCESSES:
+                del self._processes[next(iter(self._processes))]
+            self._processes[pid] = known = _Mapped(now, mappings)
+        elif known and now - known.read_at >= _KEPT_S:
+            known = None
+        return known.at(address) if known else None
 
-    def _starttime(self, pid: int) -> bytes:
+    def _read(self, pid: int, mapping: Mapping) -> _File:
+        """Read the symbols of a mapped file; one that cannot be read has none."""
+        link = f"{self._proc}/{pid}/map_files/{mapping.start:x}-{mapping.end:x}"
+        path = os.fsencode(f"{self._proc}/{pid}/root") + mapping.path
+        file, identity = _read_file(os.fsencode(link))
+        if not file.headers and mapping.path.startswith(b"/"):
+            file, identity = _read_file(path, mapping.inode)
+        if file.functions and not file.functions.whole and identity:
+            apart = os.fsencode(f"{self._debug}/{identity[:2]}/{identity[2:]}.debug")
+            file = file._replace(apart=_read_file(apart)[0].functions)
+        return file
+
+
+def _read_file(path: bytes, inode: int = 0) -> tuple[_File, str]:
+    """Return the symbols of a regular file, of that inode unless it is 0, and its build id."""
+    with ExitStack() as opened:
         try:
-            with open(f"{self._proc}/{pid}/stat", "rb") as file:  # noqa: PTH123 - a text
-                fields = file.read(4096).rpartition(b")")[2].split()
-        except OSError:
-            return b""
-        return fields[19] if len(fields) > 19 else b""
+            # only a regular file is opened for reading: a mapped device may do something then
+            handle = os.open(path, os.O_PATH)
+            opened.callback(os.close, handle)
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode) or (inode and status.st_ino != inode):
+                return _File(None, None), ""
+            data = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY)
+            opened.callback(os.close, data)
+            file = executable.read(FileBytes(data), "")
+            return _File(file._replace(data=b""), FunctionTable(file)), build_id(file)
+        except (OSError, ValueError, ElfError):
+            return _File(None, None), ""
 
-    def _read_maps(self, pid: int) -> list[_Mapping]:
-        """Return the mappings that code can be in.
 
-        ::
+def _mappings(path: str) -> tuple[Mapping, ...]:
+    """Return what a process has mapped to be executed, () if it has ended.
 
-            7f0c5d400000-7f0c5d595000 r-xp 00028000 fd:00 1234   /usr/lib/libc.so.6
-        """
-        try:
-            with open(f"{self._proc}/{pid}/maps", "rb") as file:  # noqa: PTH123 - a text
-                lines = file.read(_MAX_MAPS).splitlines()
-        except OSError:
-            return []
-        mappings = []
-        for line in lines:
-            fields = line.split(None, 5)
-            if len(fields) < 6 or b"x" not in fields[1]:
-                continue
-            start, _, end = fields[0].partition(b"-")
-            try:
-                numbers = int(start, 16), int(end, 16), int(fields[2], 16), int(fields[4])
-            except ValueError:
-                continue
-            mappings.append(_Mapping(*numbers, fields[5]))
-        return mappings
+    ::
 
-    def _file(self, pid: int, mapping: _Mapping) -> _File | None:
-        key = mapping.inode, mapping.path
-        if key not in self._files:
-            found = self._read_file(pid, mapping)
-            self._size += found.symbols.size if found else 0
-            if len(self._files) >= _MAX_FILES or self._size > _MAX_SYMBOLS:
-                self._files.clear()
-                self._size = found.symbols.size if found else 0
-            self._files[key] = found
-        return self._files[key]
-
-    def _read_file(self, pid: int, mapping: _Mapping) -> _File | None:
-        # the first is the file itself, whatever its name leads to by now
-        places = (
-            os.fsencode(f"{self._proc}/{pid}/map_files/{mapping.start:x}-{mapping.end:x}"),
-            os.fsencode(f"{self._proc}/{pid}/root") + mapping.path,
+        7f3a3f916000-7f3a3f9aa000 r-xp 00026000 fe:00 247026    /usr/lib/libc.so.6
+    """
+    try:
+        with Path(path).open("rb") as file:
+            text = file.read(_MAX_MAPS)
+    except OSError:
+        return ()
+    mappings = []
+    for line in text.split(b"\n"):
+        columns = line.split(None, 5)
+        if len(columns) < 6 or b"x" not in columns[1]:  # without a name it is no file's
+            continue
+        start, _, end = columns[0].partition(b"-")
+        mappings.append(
+            Mapping(
+                start=int(start, 16),
+                end=int(end, 16),
+                offset=int(columns[2], 16),
+                device=columns[3].decode(),
+                inode=int(columns[4]),
+                path=columns[5],
+            )
         )
-        for place in places:
-            found = _read(place, mapping.inode)
-            if found is None:
-                continue
-            if found.symbols.is_whole:
-                return found
-            apart = f"{self._debug}/{found.build_id[:2]}/{found.build_id[2:]}.debug"
-            separate = _read(os.fsencode(apart)) if found.build_id else None
-            return found._replace(symbols=separate.symbols) if separate else found
-        return None
+    return tuple(mappings)
 
 
-def _at(mappings: list[_Mapping], address: int) -> _Mapping | None:
-    at = bisect_right(mappings, address, key=lambda mapping: mapping.start) - 1
-    return mappings[at] if at >= 0 and address < mappings[at].end else None
-
-
-def _read(path: bytes, inode: int = 0) -> _File | None:
-    """Return the symbols of a regular file, None if it is none, or not the one of that inode."""
+def _inode(path: str) -> int:
     try:
-        # an open of a device would have effects
-        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - bytes
-            return None
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    except (OSError, ValueError):
-        return None
-    try:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode) or (inode and status.st_ino != inode):
-            return None
-        file = executable.read(FileBytes(fd), escaped(path))
-        symbols, build_id = SymbolTable(file), symbol_table.build_id(file)
-    except (ElfError, OSError) as error:
-        _log.info("symbols: %s", error)
-        return None
-    finally:
-        os.close(fd)
-    return _File(file._replace(data=b""), symbols, build_id)
+        return Path(path).stat().st_ino
+    except OSError:
+        return 0

@@ -10,6 +10,7 @@ from beepy.obj.spec import Role
 
 if TYPE_CHECKING:
     from beepy.obj.exporter import MetricPlan  # of images of ebpf_exporter only
+    from beepy.obj.measures import Measure  # of gadgets only
     from beepy.obj.presentation import Presentation  # bee's images have none
 
 KernelTypes: TypeAlias = Callable[[], Btf | None]
@@ -21,6 +22,11 @@ def no_types() -> None:
 
 def no_name(_number: int) -> str:
     """Return "": nothing is known of the number."""
+    return ""
+
+
+def no_frames(_pid: int, _number: int) -> str:
+    """Return "": nothing is known of the stack."""
     return ""
 
 
@@ -75,10 +81,12 @@ class Machine(NamedTuple):
     """What only the machine that made the records knows: functions from a number to its text.
 
     They return "" for what is not known. ``user`` and ``group`` are names of ids. A stack's number
-    is its key in a map; its text has the frames, the innermost first. ``kernel_function`` is the
-    name of the function at an address, ``symbol`` has the offset behind it. ``cgroup`` is the path
-    of a cgroup's id, ``device`` a block device by the kernel's number, ``namespace`` takes the
-    number of the inode, ``syscall`` the number for the machine's architecture.
+    is its key in a map; its text has the frames, the innermost first: ``user_stack`` their
+    addresses, ``user_symbols`` their functions, which takes the process before the number.
+    ``kernel_function`` is the name of the function at an address, ``symbol`` has the offset behind
+    it. ``cgroup`` is the path of a cgroup's id, ``device`` a block device by the kernel's number,
+    ``namespace`` takes the number of the inode, ``syscall`` the number for the machine's
+    architecture.
 
     ``user_function`` is the function of a process that has an address, ``exe`` the path of a
     process's program, ``argv`` its arguments, quoted as for a shell, ``place`` where it runs.
@@ -88,6 +96,7 @@ class Machine(NamedTuple):
     group: Callable[[int], str] = no_name
     kernel_stack: Callable[[int], str] = no_name
     user_stack: Callable[[int], str] = no_name
+    user_symbols: Callable[[int, int], str] = no_frames
     kernel_function: Callable[[int], str] = no_name
     cgroup: Callable[[int], str] = no_name
     symbol: Callable[[int], str] = no_name
@@ -112,11 +121,11 @@ class Schema(NamedTuple):
     its values is that many slots of ``value_size`` bytes, rounded up to 8. ``counts_loss``: its
     source counts the records that it loses, as perf buffers do and ring buffers do not. ``kernel``
     returns the types of the kernel that made the records, whose numbers its enums have. ``texts``
-    are the names of the fields of bytes that are read as text. ``metric``, ``metric_value`` and
-    ``metrics`` are the convention's; ``drains``, ``vocabulary`` and ``presentation`` its decisions
-    (see ``Tracked``). ``machine`` gives the vocabulary names that only the machine knows, ``clock``
-    converts the timestamps of that kernel. ``interval`` is the image's for reading a table, in
-    seconds (0: none).
+    are the names of the fields of bytes that are read as text. ``metric``, ``metric_value``,
+    ``metrics`` and ``measures`` are the convention's; ``drains``, ``vocabulary`` and
+    ``presentation`` its decisions (see ``Tracked``). ``machine`` gives the vocabulary names that
+    only the machine knows, ``clock`` converts the timestamps of that kernel. ``interval`` is the
+    image's for reading a table, in seconds (0: none).
     """
 
     image: str
@@ -140,6 +149,7 @@ class Schema(NamedTuple):
     machine: Machine = NO_MACHINE
     presentation: "Presentation | None" = None
     metrics: "tuple[MetricPlan, ...]" = ()
+    measures: "tuple[Measure, ...]" = ()
     interval: float = 0.0
 
     @property

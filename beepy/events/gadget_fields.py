@@ -7,6 +7,7 @@ A number keeps its field, and its meaning is a field of its own beside it::
     gadget_uid uid                     uid: 0, user: "root"
     struct gadget_l4endpoint_t src     src.addr: "127.0.0.1", src.endpoint: "127.0.0.1:80",
                                        src.proto_raw: 6, src.proto: "TCP"
+    struct gadget_user_stack ustack    ustack.addresses: "0x7f3a3f9", ustack.symbols: "read+0x11"
     char args[N]                       args: all the texts in it, if args_size and args_count stand
                                        beside it; a non-breaking space is between them
 
@@ -31,6 +32,8 @@ ADDRESS: Final = "gadget_ip_addr_t"
 ENDPOINT: Final = "gadget_l4endpoint_t"
 USER_STACK: Final = "gadget_user_stack"
 STACK_ID: Final = "stack_id"
+
+_PROCESS: Final = "tgid_level0"  # of a user stack, by the first PID namespace
 
 _HIDDEN: Final = "__"
 _SET: Final = "_set"  # the end of the names of enums whose values are sets of bits
@@ -98,6 +101,9 @@ class _Vocabulary:
             if at is not None:
                 key = leaf.part, leaf.path[: at + 1]
                 self._starts[key] = min(leaf.start, self._starts.get(key, leaf.start))
+        # names that an image chooses for more fields must not be those of others
+        self._taken = {path for leaf in leaves for path in _owned(leaf)}
+        self._made: set[tuple[str, ...]] = set()
         self._meanings = _meanings(schema.machine)
         # a struct as a field, and the codec of its meaning, until its members are yielded
         self._after: tuple[()] | tuple[Field, Codec] = ()
@@ -143,8 +149,22 @@ class _Vocabulary:
         elif leaf.path[-1] == STACK_ID and (at := _position(leaf, USER_STACK)) is not None:
             codec = _texts(leaf.codec, self._schema.machine.user_stack, 32, cacheable=False)
             yield from self._derived(leaf, "addresses", codec)
+            named = self._symbols(leaf)
+            yield from self._derived(named, "symbols", named.codec)
             path = leaf.path[: at + 1]
-            self._after = leaf._replace(path=path, label="_".join(path)), codec
+            self._after = named._replace(path=path, label="_".join(path)), named.codec
+
+    def _symbols(self, leaf: Field) -> Field:
+        """Return the field of the functions of a user stack; of addresses if it has no process."""
+        machine = self._schema.machine
+        process = self._by_path.get((leaf.part, (*leaf.path[:-1], _PROCESS)))
+        if not process or process.codec.size != leaf.codec.size:
+            return leaf._replace(codec=_texts(leaf.codec, machine.user_stack, 32, cacheable=False))
+        start = min(leaf.start, process.start)
+        size = max(leaf.start, process.start) + leaf.codec.size - start
+        value = partial(_frames, machine.user_symbols, process.start - start, leaf.start - start)
+        codec = _bytes(size, value, 32)._replace(cacheable=False)
+        return leaf._replace(start=start, codec=codec)
 
     def _arguments(self, leaf: Field) -> Field | None:
         """Return the field of an array with several texts, None if ``leaf`` is no such array."""
@@ -179,13 +199,18 @@ class _Vocabulary:
     def _derived(self, leaf: Field, name: str, codec: Codec) -> Iterator[Field]:
         """Yield the field ``name`` beside ``leaf`` and of its bytes, unless there is one."""
         path = (*leaf.path[:-1], name)
-        if name and (leaf.part, path) not in self._by_path:
+        if name and self._is_free(path):
+            self._made.add(path)
             yield leaf._replace(
                 name=".".join(path),
                 path=path,
                 label=leaf.label.removesuffix(leaf.path[-1]) + name,
                 codec=codec,
             )
+
+    def _is_free(self, path: tuple[str, ...]) -> bool:
+        """Tell whether no field has that name, nor a struct with fields in it."""
+        return path not in self._taken and path not in self._made
 
     def _enum(self, leaf: Field) -> AnyEnum | None:
         _, resolved = skip_mods_and_typedefs(self._schema.btf, leaf.type)
@@ -230,6 +255,8 @@ class _Vocabulary:
         if not presentation or not presentation.rest or not self._schema.is_stream:
             return
         name = presentation.rest
+        if not self._is_free((name,)):
+            return
         size = max([leaf.start + leaf.codec.size for leaf in self._leaves], default=0)
         size = max(size, self._size())
         length = self._by_path.get((RECORD, tuple(presentation.rest_length.split("."))))
@@ -252,6 +279,16 @@ class _Vocabulary:
     def _size(self) -> int:
         _, record = skip_mods_and_typedefs(self._schema.btf, self._schema.record)
         return record.size if isinstance(record, types.Struct | types.Union) else 0
+
+
+def _owned(leaf: Field) -> Iterator[tuple[str, ...]]:
+    """Yield the path of a leaf, and those of the structs that it is in.
+
+    An address takes the place of its union: neither that nor its members are among them.
+    """
+    at = _position(leaf, ADDRESS)
+    for end in range(1, len(leaf.path) + 1 if at is None else at + 1):
+        yield leaf.path[:end]
 
 
 def _position(leaf: Field, owner: str) -> int | None:
@@ -313,6 +350,12 @@ def _address_text(version_at: int, raw: bytes) -> str:
             return semantics.ipv6(raw[:_ADDRESS_SIZE])
         case _:
             return ""
+
+
+def _frames(symbols: Callable[[int, int], str], pid_at: int, stack_at: int, raw: bytes) -> str:
+    """Return the functions of a stack; a record without one has no process."""
+    pid, stack = (int.from_bytes(raw[at : at + 4], "little") for at in (pid_at, stack_at))
+    return symbols(pid, stack) if pid else ""
 
 
 def _endpoint_text(address: Callable[[bytes], str], port_at: int, raw: bytes) -> str:

@@ -82,6 +82,11 @@ class Groups:
         """Return the groups of the highest rank, of equal ones those that came first."""
         return nlargest(count, self._groups.values(), key=rank)
 
+    def most_frequent(self, count: int) -> list[tuple[Hashable, int]]:
+        """Return the keys with the most events, and how many were counted of each."""
+        ranked = nlargest(count, self._groups.items(), key=lambda item: item[1].seen)
+        return [(key, group.seen) for key, group in ranked]
+
     def _new(self, key: Hashable, record: bytes, length: int) -> Group:
         size = 2 * len(record) + _OVERHEAD  # its key has the same texts
         if len(self._groups) >= self._most or self._bytes + size > self._most_bytes:

@@ -96,6 +96,12 @@ def duration_unit(field: Field, fields: Sequence[Field]) -> int:
     return rule.unit if rule and rule.meaning == DURATION else 0
 
 
+def time_unit(field: Field, fields: Sequence[Field]) -> int:
+    """Return how many nanoseconds one count of a field is, 0 if it is no point in time."""
+    rule = _rule(field, _names(fields))
+    return rule.unit if rule and rule.meaning in {TIME, RECENT} else 0
+
+
 def beginning_and_end(fields: Sequence[Field]) -> list[tuple[Field, int] | None]:
     """Return when what a record is about began, and when it ended or was seen, None if unknown.
 

@@ -1,7 +1,7 @@
 """Decide which metric each map becomes, if any: for the page of metrics and for ``describe``."""
 
-from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from beepy.events.batch import Schema
 from beepy.events.decoder import Decoder
@@ -12,6 +12,12 @@ from beepy.events.selection import KINDS, fields_by_name, listed
 from beepy.obj.spec import Role
 from beepy.text import safe
 
+if TYPE_CHECKING:
+    from beepy.obj.measures import Measure  # of gadgets only
+
+SCOPE: Final = "otel_scope_name"
+"""The label with the name of a gadget's data source, as OpenTelemetry's exporter has it."""
+
 _SUFFIXES: Final = ("_bucket", "_sum", "_count")  # of a histogram's samples
 
 
@@ -19,7 +25,8 @@ class Metric(NamedTuple):
     """The metric of one map.
 
     ``value`` is the field with its number, read as a number; None if records are counted.
-    ``chosen`` are the fields that are its labels, None: all others.
+    ``chosen`` are the fields that are its labels, None: all others. ``measure`` is what a gadget
+    says of it: the names of the labels, the buckets, the data source.
     """
 
     name: str
@@ -27,6 +34,7 @@ class Metric(NamedTuple):
     decoder: Decoder
     value: Field | None
     chosen: tuple[Field, ...] | None = None
+    measure: "Measure | None" = None
 
     @property
     def schema(self) -> Schema:
@@ -47,7 +55,30 @@ class Metric(NamedTuple):
     @property
     def reserved(self) -> tuple[str, ...]:
         """The names that its labels may not have."""
-        return ("le",) if self.role is Role.HIST else ()
+        reserved = ("le",) if self.role is Role.HIST else ()
+        return (*reserved, SCOPE) if self.measure else reserved
+
+    @property
+    def scope(self) -> str:
+        """The value of the label ``SCOPE``, "" without that label."""
+        return self.measure.scope if self.measure else ""
+
+    @property
+    def help(self) -> str:
+        """The text that explains it."""
+        return self.measure.help if self.measure else ""
+
+    @property
+    def bounds(self) -> tuple[float, ...]:
+        """The upper bounds of a histogram's buckets, () where options decide."""
+        return self.measure.bounds if self.measure else ()
+
+    @property
+    def names(self) -> list[str]:
+        """What the labels are called, in the order of ``fields``, before they are made valid."""
+        if self.measure:
+            return [name for _, name in self.measure.labels]
+        return [field.label for field in self.fields]
 
     @property
     def endless(self) -> tuple[str, ...]:
@@ -57,8 +88,8 @@ class Metric(NamedTuple):
     @property
     def labels(self) -> tuple[str, ...]:
         """The names of its labels, sorted."""
-        names = [field.label for field in self.fields]
-        return tuple(sorted(label_names(names, self.reserved)))
+        scope = [SCOPE] if self.measure else []
+        return tuple(sorted([*label_names(self.names, self.reserved), *scope]))
 
 
 class Metrics(NamedTuple):
@@ -112,6 +143,8 @@ def decide(
             reason = _add_planned(schema, planned)
             if reason:
                 warnings.append(f"map '{safe(schema.map)}' has no metric: {reason}")
+        elif schema.measures:
+            warnings += _add_measured(decoder, by_name)
         elif schema.role in KINDS:
             metric = _metric(decoder, (values or {}).get(schema))
             reason = metric if isinstance(metric, str) else _clash(metric, by_name)
@@ -122,6 +155,22 @@ def decide(
                 by_name.setdefault(metric.name, []).append(metric)
     accepted = [metric for metrics in by_name.values() for metric in metrics]
     return Metrics(tuple(accepted), tuple(warnings), tuple(dict.fromkeys(planned.values())))
+
+
+def _add_measured(decoder: Decoder, by_name: dict[str, list[Metric]]) -> Iterator[str]:
+    """Add the metrics of a gadget's data source by name; yield why one of them is left out."""
+    schema = decoder.schema
+    named = fields_by_name(decoder.fields)
+    for measure in schema.measures:
+        value = named.get(measure.field)
+        if value and not measure.slots:
+            value = as_number(value)
+        chosen = tuple([named[field] for field, _ in measure.labels])
+        metric = Metric(measure.name, measure.role, decoder, value, chosen, measure)
+        if reason := _clash(metric, by_name):
+            yield f"map '{safe(schema.map)}': no metric of '{safe(measure.field)}': {reason}"
+        else:
+            by_name.setdefault(metric.name, []).append(metric)
 
 
 def _add_planned(schema: Schema, planned: dict[str, Schema]) -> str:
@@ -166,7 +215,7 @@ def _clash(metric: Metric, accepted: Mapping[str, list[Metric]]) -> str:
         owner = f"map '{safe(other.schema.map)}' of image '{safe(other.schema.image)}'"
         if other.role is not role:
             return f"{name} is the {KINDS[other.role]} of {owner}"
-        if other.schema.image == schema.image:
+        if other.schema.image == schema.image and (not metric.measure or other.schema is schema):
             return f"{name} is the metric of {owner}"
     for suffix in _SUFFIXES:
         whole = name.removesuffix(suffix)

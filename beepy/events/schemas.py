@@ -35,6 +35,7 @@ def of_map(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, cpus: int 
         vocabulary=tracked.vocabulary,
         presentation=tracked.presentation,
         metrics=tracked.metrics,
+        measures=tracked.measures,
     )
     if tracked.record != VOID:
         counts_loss = map_types.of(map_spec.type).counts_loss or bool(tracked.lost_in)

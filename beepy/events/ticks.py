@@ -1,20 +1,24 @@
-"""Wake a run's source regularly, so that what is due is shown although nothing happens."""
+"""Wake a run's source regularly: to show what is due though nothing happens, to read tables."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from beepy.events.batch import Schema
 from beepy.events.protocols import Source
 
 
 @contextmanager
-def ticks(source: Source, every_s: float) -> Iterator[None]:
-    """Demand an empty batch every ``every_s`` seconds (0: never), in a thread."""
+def ticks(source: Source, every_s: float, tables: tuple[Schema, ...] = ()) -> Iterator[None]:
+    """Demand snapshots every ``every_s`` seconds (0: never), in a thread.
+
+    Without ``tables`` an empty batch is demanded.
+    """
     ended = threading.Event()
 
     def demand() -> None:
         while not ended.wait(every_s):
-            source.demand(())
+            source.demand(tables)
 
     if not every_s:
         yield

@@ -74,10 +74,12 @@ class Blocks:
 
 def records_of(batch: Batch, name: str) -> list[bytes]:
     """Return the records of a stream, from their first byte to their last one."""
+    if not batch.records:  # of a batch that says only that time has passed
+        return []
     part, length = batch.parts[RECORD], batch.length
     raw, stride, skip = part
     end = skip + length
-    if batch.records and (stride < end or len(raw) < stride * (batch.records - 1) + end):
+    if stride < end or len(raw) < stride * (batch.records - 1) + end:
         raise _too_few_bytes(name, part, batch.records, length)
     return [raw[at + skip : at + end] for at in range(0, stride * batch.records, stride)]
 

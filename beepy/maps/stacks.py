@@ -1,7 +1,7 @@
 """Read a map of stack traces: programs store stacks there, and their keys in records."""
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from beepy.errors import KernelError
@@ -23,29 +23,52 @@ def text_of(stacks: Map, symbol: Callable[[int], str] = hex) -> Callable[[int], 
     that is not there: its key may be a negative errno, and the kernel replaces old stacks by new
     ones.
     """
-    has_build_ids = bool(stacks.info().map_flags & MapFlag.STACK_BUILD_ID)
+    frames_of = _reader(stacks)
 
     def text(key: int) -> str:
-        try:
-            value = stacks.lookup((key & 0xFFFFFFFF).to_bytes(4, "little")) or b""
-        except KernelError:
-            return ""
-        if has_build_ids:
-            return _SEPARATOR.join(_files(value, symbol))
-        count = min(len(value) // _FRAME, _MAX_FRAMES)
-        frames = struct.unpack(f"<{count}Q", value[: count * _FRAME])
-        return _SEPARATOR.join([symbol(frame) for frame in frames if frame])
+        frames = frames_of(key)
+        return _SEPARATOR.join([f if isinstance(f, str) else symbol(f) for f in frames])
 
     return text
 
 
-def _files(value: bytes, symbol: Callable[[int], str]) -> Iterator[str]:
-    """Yield the frames of a stack of build ids."""
+def user_text_of(stacks: Map, frame_of: Callable[[int, int], str]) -> Callable[[int, int], str]:
+    """Return a function from a process and a stack's key to its frames, as ``text_of`` does.
+
+    ``frame_of`` makes the text of an address of a process.
+    """
+    frames_of = _reader(stacks)
+
+    def text(pid: int, key: int) -> str:
+        frames = frames_of(key)
+        return _SEPARATOR.join([f if isinstance(f, str) else frame_of(pid, f) for f in frames])
+
+    return text
+
+
+def _reader(stacks: Map) -> Callable[[int], Sequence[int | str]]:
+    """Return a function from a key to frames: addresses, or texts of files and offsets."""
+    has_build_ids = bool(stacks.info().map_flags & MapFlag.STACK_BUILD_ID)
+
+    def frames(key: int) -> Sequence[int | str]:
+        try:
+            value = stacks.lookup((key & 0xFFFFFFFF).to_bytes(4, "little")) or b""
+        except KernelError:
+            return []
+        if has_build_ids:
+            return list(_of_build_ids(value))
+        count = min(len(value) // _FRAME, _MAX_FRAMES)
+        return [frame for frame in struct.unpack(f"<{count}Q", value[: count * _FRAME]) if frame]
+
+    return frames
+
+
+def _of_build_ids(value: bytes) -> Iterator[int | str]:
     size = min(len(value) // _BUILD_ID.size, _MAX_FRAMES) * _BUILD_ID.size
     for status, identity, offset in _BUILD_ID.iter_unpack(value[:size]):
         if status == _VALID:
             yield f"{identity.hex()}+{offset:#x}"
         elif status == _ADDRESS:
-            yield symbol(offset)
+            yield offset
         else:
             return

@@ -29,11 +29,11 @@ _MAX_NOTE: Final = 1 << 16  # bytes of a USDT probe's
 _MAX_VERSIONS: Final = 1 << 15  # an index has 15 bits
 _MAX_VERSION: Final = 256  # characters
 _IFUNC: Final = 10  # STT_GNU_IFUNC
-FUNCTIONS: Final = frozenset({2, _IFUNC})  # STT_FUNC
+_FUNCTIONS: Final = frozenset({2, _IFUNC})  # STT_FUNC
 _VARIABLES: Final = frozenset({0, 1})  # STT_NOTYPE, STT_OBJECT
 _WEAK: Final = 2  # STB_WEAK
 _HIDDEN: Final = 0x8000  # flag of an index in .gnu.version: not the default version
-SYMBOL: Final = {64: struct.Struct("<IBBHQQ"), 32: struct.Struct("<IIIBBH")}
+_SYMBOL: Final = {64: struct.Struct("<IBBHQQ"), 32: struct.Struct("<IIIBBH")}
 _STAPSDT: Final = b"stapsdt\0"
 _STAPSDT_TYPE: Final = 3
 _MAX_WHY: Final = 200  # characters of elftools' own message
@@ -90,7 +90,8 @@ class Executable(NamedTuple):
 class Symbol(NamedTuple):
     """A symbol that is defined.
 
-    ``hidden``: its version is not the default one, to which a name without version refers.
+    ``hidden``: its version is not the default one, to which a name without version refers. ``size``
+    is in bytes, 0 if it is unknown.
     """
 
     name: bytes
@@ -99,6 +100,7 @@ class Symbol(NamedTuple):
     address: int
     weak: bool
     indirect: bool
+    size: int
 
 
 class Probe(NamedTuple):
@@ -213,7 +215,7 @@ def variable(file: Executable, name: str) -> int | None:
 
 def functions(file: Executable, kind: str, name: bytes | None = None) -> Iterator[Symbol]:
     """Yield the functions that a table of that SHT_* ``kind`` defines, all or those of one name."""
-    return _defined(file, kind, name, FUNCTIONS)
+    return _defined(file, kind, name, _FUNCTIONS)
 
 
 def _defined(
@@ -222,10 +224,10 @@ def _defined(
     for table in file.sections:
         if table.type != kind or table.link >= len(file.sections):
             continue
-        names = content(file, file.sections[table.link])
+        names = _bytes(file, file.sections[table.link])
         indices, named = _versions(file) if kind == "SHT_DYNSYM" else (b"", {})
         left = _MAX_SHARED * len(names)
-        for number, (at, info, section, address) in enumerate(_symbols(file, table)):
+        for number, (at, info, section, address, size) in enumerate(_symbols(file, table)):
             if (
                 info & 15 not in types
                 or not section
@@ -253,20 +255,21 @@ def _defined(
                 address=address,
                 weak=info >> 4 == _WEAK,
                 indirect=info & 15 == _IFUNC,
+                size=size,
             )
 
 
-def _symbols(file: Executable, table: Section) -> Iterator[tuple[int, int, int, int]]:
-    """Yield name, info, section and value of each symbol."""
-    layout = SYMBOL[file.bits]
-    data = content(file, table)
+def _symbols(file: Executable, table: Section) -> Iterator[tuple[int, int, int, int, int]]:
+    """Yield name, info, section, value and size of each symbol."""
+    layout = _SYMBOL[file.bits]
+    data = _bytes(file, table)
     records = layout.iter_unpack(data[: len(data) - len(data) % layout.size])
     if file.bits == 64:
-        for name, info, _, section, value, _ in records:
-            yield name, info, section, value
+        for name, info, _, section, value, size in records:
+            yield name, info, section, value, size
     else:
-        for name, value, _, info, _, section in records:
-            yield name, info, section, value
+        for name, value, size, info, _, section in records:
+            yield name, info, section, value, size
 
 
 def _versions(file: Executable) -> tuple[bytes, dict[int, bytes]]:
@@ -277,12 +280,12 @@ def _versions(file: Executable) -> tuple[bytes, dict[int, bytes]]:
     names: dict[int, bytes] = {}
     indices = b""
     for section in file.sections:
-        data = content(file, section) if section.name.startswith(".gnu.version") else b""
+        data = _bytes(file, section) if section.name.startswith(".gnu.version") else b""
         if section.type == "SHT_GNU_versym":
             indices = data
         elif section.type == "SHT_GNU_verdef" and section.link < len(file.sections):
             names = _defined_versions(
-                data, content(file, file.sections[section.link]), min(section.info, _MAX_VERSIONS)
+                data, _bytes(file, file.sections[section.link]), min(section.info, _MAX_VERSIONS)
             )
     return indices, names
 
@@ -327,7 +330,7 @@ def probes(file: Executable) -> Iterator[Probe]:
     for section in file.sections:
         if section.name != ".note.stapsdt" or section.type != "SHT_NOTE":
             continue
-        for desc in notes(content(file, section)):
+        for desc in _notes(_bytes(file, section)):
             if not words.size <= len(desc) <= _MAX_NOTE:
                 raise ElfError(f"{file.name}: .note.stapsdt: a note of {len(desc)} bytes")
             address, noted, semaphore = words.unpack_from(desc)
@@ -343,8 +346,8 @@ def probes(file: Executable) -> Iterator[Probe]:
             )
 
 
-def notes(data: bytes, owner: bytes = _STAPSDT, wanted: int = _STAPSDT_TYPE) -> Iterator[bytes]:
-    """Yield the contents of each note of an owner (its name with the NUL) and a type.
+def _notes(data: bytes) -> Iterator[bytes]:
+    """Yield the contents of each note of type stapsdt.
 
     ::
 
@@ -355,12 +358,12 @@ def notes(data: bytes, owner: bytes = _STAPSDT, wanted: int = _STAPSDT_TYPE) -> 
     while at + 12 <= len(data):
         name_size, size, kind = struct.unpack_from("<III", data, at)
         start = at + 12 + (name_size + 3 & ~3)
-        if kind == wanted and data[at + 12 : at + 12 + name_size] == owner:
+        if kind == _STAPSDT_TYPE and data[at + 12 : at + 12 + name_size] == _STAPSDT:
             yield data[start : start + size]
         at = start + (size + 3 & ~3)
 
 
-def content(file: Executable, section: Section) -> bytes:
+def _bytes(file: Executable, section: Section) -> bytes:
     """Return a section's bytes, fewer if the file ends early. Raises ElfError beyond _MAX_TABLE."""
     if section.type == "SHT_NOBITS":
         return b""

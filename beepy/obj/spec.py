@@ -16,6 +16,7 @@ from beepy.uapi import MapType
 
 if TYPE_CHECKING:
     from beepy.obj.exporter import ExporterConfig, MetricPlan  # of images of ebpf_exporter only
+    from beepy.obj.measures import Measure  # of gadgets only
     from beepy.obj.presentation import Presentation  # bee's images have none
 
 
@@ -223,8 +224,8 @@ class Tracked(NamedTuple):
     deletes its entries. ``lost_in`` is the map, a per-CPU array, in which programs count records
     that they could not write to a ring buffer. ``vocabulary`` names the typedefs and names that
     have a meaning ("gadget"; "": no special ones). ``metrics`` are the metrics that ebpf_exporter's
-    YAML says it feeds. ``interval`` is how often the image wants a table read, in seconds (0: it
-    does not say).
+    YAML says it feeds, ``measures`` those of a gadget. ``interval`` is how often the image wants a
+    table read, in seconds (0: it does not say).
     """
 
     map: str
@@ -243,6 +244,7 @@ class Tracked(NamedTuple):
     vocabulary: str = ""
     presentation: "Presentation | None" = None
     metrics: "tuple[MetricPlan, ...]" = ()
+    measures: "tuple[Measure, ...]" = ()
     interval: float = 0.0
 
 
@@ -297,7 +299,8 @@ class CollectionSpec(NamedTuple):
     ``unsupported`` the parts of the image that have no effect, a line each. ``iterator_records``
     are the structs that iterators write, by program. ``btf`` is None for an object without type
     information. ``exporter`` is what ebpf_exporter's YAML says of the object, None for other
-    formats.
+    formats. ``optional`` are programs that the image's own runner goes without where a kernel, or a
+    machine, lacks what they attach to.
     """
 
     name: str
@@ -314,6 +317,7 @@ class CollectionSpec(NamedTuple):
     unsupported: tuple[str, ...] = ()
     iterator_records: Mapping[str, IteratorRecord] = _NO_RECORDS
     exporter: "ExporterConfig | None" = None
+    optional: frozenset[str] = frozenset()
 
     @property
     def loaded(self) -> tuple[ProgramSpec, ...]:

@@ -43,11 +43,10 @@ class Exporter(NamedTuple):
 
 
 class _Stream(NamedTuple):
-    """A stream's counters, and its metric if it has one; ``slots`` have its derived labels."""
+    """A stream's counters, and its metrics."""
 
     counts: StreamCounts
-    metric: EventMetric | None
-    slots: "Slots | None" = None
+    metrics: list[EventMetric]
 
 
 class Prometheus:
@@ -90,9 +89,11 @@ class Prometheus:
         self._max_series = max_series
         self._exporter = exporter
         self._exporter_page: ExporterPage | None = None
-        self._types: dict[str, str] = {}  # metric name -> TYPE, sorted
+        self._types: dict[str, tuple[str, str]] = {}  # metric name -> TYPE and HELP, sorted
         self._streams: dict[Schema, _Stream] = {}
+        self._slots: dict[EventMetric, Slots] = {}  # of those with derived labels
         self._tables: dict[Schema, TableMetric] = {}
+        self._drained: dict[Schema, list[EventMetric]] = {}  # tables that the run empties
         self._render_lock = threading.Lock()
         self._closed = False
         self._self_page: Callable[[], bytes] | None = None
@@ -111,14 +112,15 @@ class Prometheus:
         for warning in metrics.warnings:
             _log.warning("%s", warning)
         self._streams = {
-            decoder.schema: _Stream(StreamCounts(decoder.schema), None)
+            decoder.schema: _Stream(StreamCounts(decoder.schema), [])
             for decoder in decoders
             if decoder.schema.is_stream
         }
-        maps_of = Counter(metric.name for metric in metrics.accepted)
+        maps_of = Counter((metric.name, metric.scope) for metric in metrics.accepted)
         for metric in sorted(metrics.accepted, key=lambda metric: metric.name):
-            self._types[metric.name] = KINDS[metric.role]
-            self._add(metric, metric.schema.image if maps_of[metric.name] > 1 else "")
+            self._types.setdefault(metric.name, (KINDS[metric.role], metric.help))
+            several = maps_of[metric.name, metric.scope] > 1
+            self._add(metric, metric.schema.image if several else "")
         if self._exporter:
             from beepy.outputs.exporter_page import ExporterPage  # noqa: PLC0415 - few runs need it
 
@@ -139,10 +141,19 @@ class Prometheus:
         stream = self._streams.get(batch.schema)
         if stream is not None:
             stream.counts.add(batch)
-            if batch.records and stream.metric:
-                stream.metric.write(stream.slots.add(batch) if stream.slots else batch)
+            if batch.records:
+                for metric in stream.metrics:
+                    metric.write(self._slotted(metric, batch))
             if batch.records and self._exporter_page:
                 self._exporter_page.write(batch)
+        elif batch.records:
+            for metric in self._drained.get(batch.schema, ()):
+                metric.write(batch)
+
+    def _slotted(self, metric: EventMetric, batch: Batch) -> Batch:
+        """Return the batch with what the metric's derived labels are now."""
+        slots = self._slots.get(metric)
+        return slots.add(batch) if slots else batch
 
     def close(self) -> None:
         """Refuse waiting scrapes, and stop the server and its threads."""
@@ -163,15 +174,14 @@ class Prometheus:
         self._check_open()
         with self._render_lock:
             samples: dict[str, list[bytes]] = {name: [] for name in self._types}
-            for stream in self._streams.values():
-                if stream.metric:
-                    samples[stream.metric.name] += stream.metric.page()
+            for metric in self._event_metrics():
+                samples[metric.name] += metric.page()
             for schema, table in self._tables.items():
                 samples[table.name] += table.page(snapshots[schema])
             pieces = []
             for name, lines in samples.items():
                 if lines:
-                    pieces += [head(name, self._types[name]).encode(), *lines]
+                    pieces += [head(name, *self._types[name]).encode(), *lines]
             if self._exporter_page:
                 pieces += self._exporter_page.page(snapshots)
             pieces.append(self._render_self())
@@ -189,10 +199,14 @@ class Prometheus:
 
     def _overflowed(self) -> dict[str, None]:
         """Return the names of the metrics that had more series than they may have."""
-        limits = [stream.metric.limit for stream in self._streams.values() if stream.metric]
+        limits = [metric.limit for metric in self._event_metrics()]
         limits += [table.limit for table in self._tables.values()]
         limits += self._exporter_page.limits if self._exporter_page else []
         return dict.fromkeys(limit.name for limit in limits if limit.overflowed)
+
+    def _event_metrics(self) -> list[EventMetric]:
+        streams = [stream.metrics for stream in self._streams.values()]
+        return [metric for metrics in (*streams, *self._drained.values()) for metric in metrics]
 
     def _check_open(self) -> None:
         if self._closed:
@@ -200,7 +214,7 @@ class Prometheus:
 
     def _add(self, metric: Metric, image: str) -> None:
         """Add a map's metric; ``image`` is the value of its label of that name, or ""."""
-        name, role, decoder, value, chosen = metric
+        name, role, decoder, value, chosen, measure = metric
         schema, fields = metric.schema, metric.fields
         derived = [field for field in fields if field.derived] if schema.is_stream else []
         slots = None
@@ -210,8 +224,15 @@ class Prometheus:
             slots = Slots(decoder, derived, _SLOT)
             decoder, fields = slots.decoder, [slots.of(field) for field in fields]
             value = value and slots.of(value)
-        labels = MetricLabels(decoder, fields, image, metric.reserved)
-        if not schema.is_stream:
+        labels = MetricLabels(
+            decoder,
+            fields,
+            metric.names,
+            image=image,
+            taken=metric.reserved,
+            scope=metric.scope,
+        )
+        if not schema.is_stream and not measure:
             assert value is not None
             self._tables[schema] = TableMetric(
                 name, decoder, labels, value, self._max_series, aggregated=chosen is not None
@@ -223,7 +244,13 @@ class Prometheus:
             decoder,
             labels,
             value=value,
-            bounds=self._bounds.get(schema, DEFAULT_BUCKETS),
+            bounds=metric.bounds or self._bounds.get(schema, DEFAULT_BUCKETS),
             max_series=self._max_series,
+            slots=bool(measure and measure.slots),
         )
-        self._streams[schema] = self._streams[schema]._replace(metric=event_metric, slots=slots)
+        if slots:
+            self._slots[event_metric] = slots
+        if schema.is_stream:
+            self._streams[schema].metrics.append(event_metric)
+        else:
+            self._drained.setdefault(schema, []).append(event_metric)

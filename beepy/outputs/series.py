@@ -10,6 +10,7 @@ from beepy.events.batch import Batch, Schema, lost_yet, total_lost
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import CPU, Field
+from beepy.events.metrics import SCOPE
 from beepy.events.naming import label_names
 from beepy.obj.spec import Role
 from beepy.outputs.exposition import Histogram, histogram_samples, label_texts, samples
@@ -46,43 +47,58 @@ class StreamCounts:
 class MetricLabels:
     """The labels of a metric: fields of its records (or keys), sorted by label name.
 
-    ``image`` is one more label with the same value for all series, unless it is "". No label gets
-    a name in ``taken``. ``other`` is the text in which each label has the value ``other``.
+    ``names`` are those of the labels, before they are made valid, in the order of ``fields``.
+    ``image`` and ``scope`` are more labels with the same value for all series, unless they are "".
+    No label of a field gets a name in ``taken``. ``other`` is the text in which each label of a
+    field has the value ``other``.
     """
 
     def __init__(
         self,
         decoder: Decoder,
-        fields: Iterable[Field],
+        fields: Sequence[Field],
+        names: Sequence[str],
+        *,
         image: str = "",
         taken: Iterable[str] = (),
+        scope: str = "",
     ) -> None:
         self._decoder = decoder
-        fields = tuple(fields)
-        image_label = ["image"] if image else []
-        names = label_names([*[field.label for field in fields], *image_label], taken)
-        # Positions in ``names`` by name; the image's label is the last of ``names``.
-        order = sorted(range(len(names)), key=names.__getitem__)
-        self._names = tuple([names[position] for position in order])
-        self._fields = tuple([fields[position] for position in order if position < len(fields)])
-        self._image = image
-        self._image_position = order.index(len(fields)) if image else 0
-        (self.other,) = label_texts(self._names, [["other"]] * len(self._names), 1)
+        count = len(fields)
+        constants = [text for text in (image, scope) if text]
+        valid = [*label_names([*names, *["image"] * bool(image)], taken), *[SCOPE] * bool(scope)]
+        # Positions in ``valid`` by name; the constants are behind the fields.
+        order = sorted(range(len(valid)), key=valid.__getitem__)
+        self._names = tuple([valid[position] for position in order])
+        self._fields = tuple([fields[position] for position in order if position < count])
+        self._constants = [
+            (at, constants[position - count])
+            for at, position in enumerate(order)
+            if position >= count
+        ]
+        (self.other,) = label_texts(self._names, self._columns([["other"]] * count, 1), 1)
 
     def texts(self, batch: Batch) -> list[str]:
         """Return the labels of each row as the page has them between the braces."""
         columns = self._decoder.texts(batch, self._fields) if self._fields else []
-        if self._image:
-            columns.insert(self._image_position, [self._image] * batch.records)
-        return label_texts(self._names, columns, batch.records)
+        return label_texts(self._names, self._columns(columns, batch.records), batch.records)
+
+    def _columns(self, columns: Sequence[Sequence[str]], rows: int) -> list[Sequence[str]]:
+        """Return the columns of all labels, those of constants too."""
+        columns = [*columns]
+        for at, text in self._constants:
+            columns.insert(at, [text] * rows)
+        return columns
 
 
 class EventMetric:
-    """A metric that every record of a stream changes.
+    """A metric that every record of a stream changes, or every row that is taken out of a table.
 
     Arriving records are not decoded: equal ones are counted as bytes, and decoded into series for a
-    scrape, or when many are pending. ``value`` is the field with the number of a gauge or
-    histogram; a record that is too short to have it changes nothing.
+    scrape, or when many are pending; rows of tables are decoded at once. ``value`` is the field
+    with the number of a gauge or histogram, or what a counter adds up (None: records are counted);
+    a record that is too short to have it changes nothing. ``slots``: it has a number for each
+    bucket, and bucket N counts values from 2**N on.
     """
 
     def __init__(
@@ -95,9 +111,11 @@ class EventMetric:
         value: Field | None,
         bounds: Sequence[float],
         max_series: int,
+        slots: bool = False,
     ) -> None:
         self.name = name
         self._role = role
+        self._slots = slots
         self._decoder = decoder
         self._labels = labels
         self._value = value
@@ -115,6 +133,10 @@ class EventMetric:
 
     def write(self, batch: Batch) -> None:
         """Add a batch; called by the stream's thread."""
+        if not batch.schema.is_stream:
+            with self._series_lock:
+                self._update(batch, [1] * batch.records)
+            return
         with self._pending_lock:
             self._pending.add(batch)
             full = self._pending.full
@@ -144,8 +166,12 @@ class EventMetric:
         elif self._value.is_in(batch.length):
             labels = self._labels.texts(batch)
             (values,) = self._decoder.values(batch, [self._value])
-            if self._role is Role.HIST:
+            if self._slots:
+                self._observe_slots(labels, counts, cast("Sequence[Sequence[int]]", values))
+            elif self._role is Role.HIST:
                 self._observe(labels, counts, values)
+            elif self._role is Role.COUNTER:
+                self._sum(labels, counts, values)
             else:
                 self._set(labels, values)
 
@@ -153,6 +179,11 @@ class EventMetric:
         series = self._numbers
         for key, count in zip(self.limit.keys(labels), counts, strict=True):
             series[key] = series.get(key, 0) + count
+
+    def _sum(self, labels: list[str], counts: list[int], values: list[Value]) -> None:
+        series = self._numbers
+        for key, count, value in zip(self.limit.keys(labels), counts, values, strict=True):
+            series[key] = series.get(key, 0) + _number(value) * count
 
     def _set(self, labels: list[str], values: list[Value]) -> None:
         series = self._numbers
@@ -166,6 +197,18 @@ class EventMetric:
             if histogram is None:
                 histogram = series[key] = Histogram(len(self._bounds))
             histogram.observe(self._bounds, _number(value), count)
+
+    def _observe_slots(
+        self, labels: list[str], counts: list[int], values: Sequence[Sequence[int]]
+    ) -> None:
+        series = self._histograms
+        for key, count, slots in zip(self.limit.keys(labels), counts, values, strict=True):
+            histogram = series.get(key)
+            if histogram is None:
+                histogram = series[key] = Histogram(len(self._bounds))
+            for slot, number in enumerate(slots[: len(self._bounds)]):
+                histogram.counts[slot] += number * count
+                histogram.total += float(number * count << slot)  # the least that they may be
 
 
 class TableMetric:

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from typing import BinaryIO, Final, NamedTuple
 from zlib import crc32
 
+from beepy import zstd
 from beepy.errors import RecordingError
 
 MAGIC: Final = b"beepyrec\x01\n"
 _BLOCK: Final = struct.Struct("<II")
 _ITEM: Final = struct.Struct("<BI")
 _MAX_BLOCK: Final = 64 << 20  # bytes, compressed and not
-_LEVEL: Final = 1  # of zstd: the fastest
 
 
 class Item(NamedTuple):
@@ -33,15 +33,13 @@ class BlockWriter:
     """Appends blocks to a file, which the caller owns."""
 
     def __init__(self, file: BinaryIO) -> None:
-        from zstandard import ZstdCompressor  # noqa: PLC0415 - 30 ms, and few runs record
-
         self._file = file
-        self._compressor = ZstdCompressor(level=_LEVEL)
+        self._compress = zstd.compressor()
         self._file.write(MAGIC)
 
     def write(self, items: list[bytes]) -> None:
         """Write items, which ``packed`` made, as one block, and flush it. Raises OSError."""
-        frame = self._compressor.compress(b"".join(items))
+        frame = self._compress(b"".join(items))
         self._file.write(_BLOCK.pack(len(frame), crc32(frame)))
         self._file.write(frame)
         self._file.flush()
@@ -57,8 +55,6 @@ def read(file: BinaryIO, where: str) -> Iterator[list[Item]]:
 
     Raises RecordingError for what is no recording, or is damaged.
     """
-    from zstandard import ZstdDecompressor, ZstdError  # noqa: PLC0415 - 30 ms
-
     if file.read(len(MAGIC)) != MAGIC:
         raise RecordingError(f"{where}: not a recording of beepy")
     number = 0
@@ -72,12 +68,7 @@ def read(file: BinaryIO, where: str) -> Iterator[list[Item]]:
             return  # it was being written
         if crc32(frame) != checksum:
             raise RecordingError(f"{title}: damaged: its checksum is another")
-        try:
-            # a bound on what is allocated, whatever the frame says of its size
-            reader = ZstdDecompressor(max_window_size=1 << 27).stream_reader(frame)
-            data = reader.read(_MAX_BLOCK + 1)
-        except ZstdError as error:
-            raise RecordingError(f"{title}: {error}") from None
+        data = zstd.decompress(frame, _MAX_BLOCK, RecordingError, title)
         if len(data) > _MAX_BLOCK:
             raise RecordingError(f"{title}: more than {_MAX_BLOCK} bytes")
         yield list(_items(data, title))

@@ -12,10 +12,12 @@ from beepy.host import machine
 from tests.kernel.conftest import ObjectOf
 from tests.support.command import Beepy, Done
 from tests.support.gadgets import Layout
+from tests.support.scrape import page, until
 from tests.support.trigger import trigger
 
 pytestmark = pytest.mark.kernel
 
+SIZE = '\nsize_bytes_total{op="7",otel_scope_name="calls"}'
 TRACE = b"""
 name: trace
 datasources:
@@ -190,6 +192,51 @@ def test_tables_are_emptied_at_each_reading(beepy: Beepy, layout: Layout) -> Non
     assert counts[-1]["sum"] == "100 B"
     latencies = [row["latency"] for row in found if row["map"] == "latencies"]
     assert [sum(column) for column in zip(*latencies, strict=True)] == [2, 2, 0, 0, 0, 0, 1, 0]
+
+
+TOP = b"""
+datasources:
+  calls:
+    fields:
+      op: {annotations: {metrics.type: key}}
+      calls: {annotations: {metrics.type: counter, metrics.description: calls by operation}}
+      sum_raw: {annotations: {metrics.type: counter, metrics.name: size, metrics.unit: By}}
+"""
+
+
+def shown(url: str, line: str) -> str:
+    """Return the first page that has the line."""
+    return until(lambda: page(url), lambda text: line in text)
+
+
+@pytest.mark.parametrize("output", ["json", "none"])
+def test_metrics(beepy: Beepy, tmp_path: Path, object_of: ObjectOf, output: str) -> None:
+    """Of tables that each reading empties: a page shows what all of them found."""
+    layout = Layout(tmp_path / "metered")
+    layout.gadget("x.example/top:1", Path(object_of("gadget_top")).read_bytes(), TOP)
+    storage = ("--storage", str(layout.path), "-o", output, "--interval", "100ms")
+    with beepy.start("-v", "run", "x.example/top:1", *storage, "--prom-port", "0") as running:
+        running.until_attached()
+        url = running.metrics()
+        for total in (6, 12):
+            for number in range(4):
+                trigger(7, number)
+            text = shown(url, f"{SIZE} {total}\n")
+        done = running.end()
+    found = [row["sum_raw"] for row in rows(done) if row["map"] == "calls"]
+    assert sum(found) == (12 if output == "json" else 0)
+    assert "# HELP calls_total calls by operation\n# TYPE calls_total counter\n" in text
+    assert '\ncalls_total{op="7",otel_scope_name="calls"} 8\n' in text
+    assert [line for line in text.split("\n") if line.startswith("latency_bucket")][:3] == [
+        'latency_bucket{otel_scope_name="latencies",le="1"} 4',
+        'latency_bucket{otel_scope_name="latencies",le="3"} 8',
+        'latency_bucket{otel_scope_name="latencies",le="7"} 8',
+    ]
+    told = beepy("describe", "x.example/top:1", "--storage", str(layout.path)).out
+    assert (
+        "  metric   calls_total{op,otel_scope_name}\n"
+        "           size_bytes_total{op,otel_scope_name}\n"
+    ) in told
 
 
 def test_histograms_are_drawn(beepy: Beepy, layout: Layout) -> None:

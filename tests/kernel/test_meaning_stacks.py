@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from beepy.obj import executable, symbol_table
+from beepy.obj import executable, function_table
 from tests.kernel.conftest import ObjectOf
 from tests.support import probed
 from tests.support.command import Beepy
@@ -172,8 +172,8 @@ def test_frames_by_build_id(beepy: Beepy, compiled: ObjectOf, tmp_path: Path) ->
     row, *_ = [row for row in rows(out) if row["pid"] == calling.pid]
     with program.open("rb") as file:
         known = executable.read(file.read(), "calling")
-    names = symbol_table.SymbolTable(known)
+    names = function_table.FunctionTable(known)
     words = [word.split("+") for word in row["user_frames"].split("; ")]
-    offsets = [int(at, 16) for name, at in words if name == symbol_table.build_id(known)]
-    found = [names.containing(symbol_table.address_of(known, at) or 0).decode() for at in offsets]
-    assert found[:3] == CALLERS
+    offsets = [int(at, 16) for name, at in words if name == function_table.build_id(known)]
+    found = [names.at(function_table.address_at(known, at) or 0) for at in offsets]
+    assert [function[0].decode() for function in found[:3] if function] == CALLERS

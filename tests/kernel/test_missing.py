@@ -112,3 +112,15 @@ def test_relocations_use_the_types_of_a_file(beepy: Beepy, tmp_path: Path) -> No
         "run", "exitsnoop", "--btf", "/sys/kernel/btf/vmlinux", "--timeout", "10ms", "--no-metrics"
     )
     assert done.code == 0
+
+
+def test_programs_that_an_images_own_runner_goes_without(object_of: ObjectOf) -> None:
+    spec = parse(Path(object_of("missing")).read_bytes(), name="missing")
+    with load(spec._replace(optional=frozenset(LACKING))) as collection:
+        collection.attach()
+        assert collection.skipped.reasons.keys() == LACKING.keys()
+    one = spec._replace(optional=frozenset({"no_tracepoint"}))
+    with pytest.raises(NotSupported, match=re.escape(LACKING["no_type"])):
+        load(one)
+    with pytest.raises(NotSupported, match=re.escape(LACKING["no_type"])):
+        load(spec._replace(optional=frozenset(LACKING)), missing="fail")

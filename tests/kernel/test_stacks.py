@@ -54,4 +54,8 @@ def test_frames_are_addresses_of_the_kernel(compiled: ObjectOf) -> None:
         assert all(int(frame, 16) > 1 << 47 for frame in frames)
         named = stacks.text_of(collection.maps["stacks"], lambda address: f"<{address:x}>")
         assert named(key) == "; ".join([f"<{frame[2:]}>" for frame in frames])
+        of_process = stacks.user_text_of(
+            collection.maps["stacks"], lambda pid, at: f"{pid}:{at:#x}"
+        )
+        assert of_process(7, key) == "; ".join([f"7:{frame}" for frame in frames])
         assert text(-14) == text((key + 1) % 16) == ""  # an errno, and a stack that is not there

@@ -53,6 +53,19 @@ def beepy(home: Path) -> Beepy:
     return Beepy(home)
 
 
+def test_an_unknown_option_pulls_once(server: distribution.Running, beepy: Beepy) -> None:
+    """It may be a parameter: only the image knows, which is in the store then."""
+    image = f"{server.host}/gadget/trace:1"
+    for pull in ((), ("--pull", "never")):
+        done = beepy("run", image, "--opp", "7", *pull)
+        assert (done.code, done.out) == (2, "")
+        assert done.said == [
+            "beepy: no such option: --opp: did you mean --op?",
+            f"note: parameters of {image}: --op, --pid, --verbose",
+            "note: beepy run --help",
+        ]
+
+
 def test_pulled_from_a_registry_and_run(server: distribution.Running, beepy: Beepy) -> None:
     image = f"{server.host}/gadget/trace:1"
     assert beepy("pull", image).code == 0

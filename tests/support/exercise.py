@@ -1,5 +1,6 @@
 """Process untrusted bytes without the kernel: the outcome is a result or a BeepyError."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -7,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from beepy import conventions
+from beepy import conventions, inspection, outputs
 from beepy.analysis.describe import describe
 from beepy.btf.btf import Btf
 from beepy.cli import description
@@ -18,7 +19,7 @@ from beepy.events import schemas, variables
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.batch_ops import expand_per_cpu
 from beepy.events.decoder import Decoder
-from beepy.flow.outputs import outputs
+from beepy.flow.outputs import outputs as outputs_of
 from beepy.obj import insn
 from beepy.obj.spec import CollectionSpec, ProgramSpec, Value
 from beepy.oci import archive, reference
@@ -129,7 +130,7 @@ def _each_program(told: Told, image: Image, target: bytes, rng: Random) -> None:
 def _one(told: Told, image: Image, program: int, target: bytes, rng: Random) -> None:
     spec = parse(image, program)
     told.step(lambda: _describe(image, spec))
-    told.step(lambda: outputs(spec))
+    told.step(lambda: outputs_of(spec))
     for _ in range(_SET):
         told.step(lambda: _set(spec, rng))
     for schema in _schemas(spec):
@@ -142,6 +143,7 @@ def _one(told: Told, image: Image, program: int, target: bytes, rng: Random) -> 
 
 def _describe(image: Image, spec: CollectionSpec) -> None:
     described = describe(image, spec, relocations=True)
+    json.dumps(inspection.json_schema_of(image, [spec], [described]))
     description.as_json([described])
     for line in description.as_text(described):
         assert line.isprintable()
@@ -195,6 +197,26 @@ def _decode(schema: Schema, rng: Random) -> None:
     for columns in (decoder.values(batch, decoder.fields), decoder.texts(batch, decoder.fields)):
         assert len(columns) == len(decoder.fields)
     decoder.raw(batch)
+    if schema.presentation or schema.metrics:
+        _show(decoder, batch)
+
+
+def _show(decoder: Decoder, batch: Batch) -> None:
+    """Write rows that look as an image says: JSON that can be read, and printable columns."""
+    for name in ("json", "csv", "columns"):
+        with os.fdopen(os.memfd_create(name), "w+b") as file:
+            sink = outputs.make(name, file.fileno())
+            sink.open([decoder])
+            sink.write(batch)
+            sink.close()
+            file.seek(0)
+            lines = file.read().decode("ascii" if name == "json" else "utf-8").split("\n")
+        for line in lines:
+            assert line.replace("\xa0", " ").isprintable() or name == "csv"
+            if line and name == "json":
+                pairs = json.loads(line, object_pairs_hook=list)
+                names = [key for key, _ in pairs]
+                assert sorted(names) == sorted({*names})
 
 
 def _targets(own: Btf, target: bytes) -> Iterable[Btf]:

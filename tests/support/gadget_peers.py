@@ -20,7 +20,7 @@ Rows = Counter[frozenset[tuple[str, Any]]]
 
 # Mounts that go with it: what ig needs, and an empty store. A sandbox may hide process 1, whose
 # namespaces ig asks for: ig itself stands in for it.
-_SCRIPT: Final = """
+SCRIPT: Final = """
 ig=$1 archive=$2 name=$3
 shift 3
 mkdir -p /var/lib
@@ -32,6 +32,8 @@ done
 "$ig" image import "$archive" >/dev/null
 exec "$ig" run "$name" --verify-image=false --pull never "$@"
 """
+"""Runs a gadget: the program of ig, an archive, the gadget's name, options of ``ig run``."""
+
 _CONTAINERS: Final = ("k8s", "runtime")  # what ig knows of containers, by itself
 _TIMES: Final = ("timestamp", "timestamp_raw", "delta", "delta_raw", "time")
 _STACKS: Final = {f"ustack.{name}" for name in ("addresses", "buildid", "symbols")}
@@ -150,7 +152,7 @@ class Peers(NamedTuple):
         archive = str(self.gadgets / f"{name}.tar")
         variables = [word for parameter in parameters for word in ("--set", parameter)]
         flags = [f"--{parameter}" for parameter in parameters]
-        script = ["sh", "-ec", _SCRIPT, "sh", self.ig, archive, f"{name}:latest", "-o", "json"]
+        script = ["sh", "-ec", SCRIPT, "sh", self.ig, archive, f"{name}:latest", "-o", "json"]
         if host:
             flags.append("--host")
         with (

@@ -6,6 +6,7 @@ stands.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from random import Random
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +18,7 @@ LAYOUT: Final = b'{"imageLayoutVersion":"1.0.0"}'
 NAME: Final = "mutant:1"
 
 _DIGEST: Final = "sha256:" + hashlib.sha256(b"").hexdigest()
-_VALUES: Final[tuple[Any, ...]] = (
+VALUES: Final[tuple[Any, ...]] = (
     None, True, False, 0, 1, -1, 2, 1 << 31, 1 << 63, 1 << 64, 10**400, -(10**400), 0.5, 1e308,
     float("inf"),
     float("nan"), "", "a", "x" * 5000, "\0", "\x1b[2J", "\ud800", "\u202e", "../../etc/passwd",
@@ -54,8 +55,8 @@ def mutant(program: bytes, rng: Random) -> Blobs:
     blobs = {digest_of(data): data for data in (program, bee.CONFIG_BODY)}
     manifest = bee.write_manifest(program, {CREATED: "2026-11-24T00:00:00Z"})
     if "manifest" in places:
-        manifest = _mutated(manifest, rng)
-    top = _add(blobs, manifest, OCI_MANIFEST)
+        manifest = mutated(manifest, rng)
+    top = add(blobs, manifest, OCI_MANIFEST)
     for _ in range(rng.choice((0, 0, 1, 1, 2, 3)) if "list" in places else 0):
         other = {
             **top,
@@ -66,37 +67,48 @@ def mutant(program: bytes, rng: Random) -> Blobs:
             "mediaType": OCI_INDEX,
             "manifests": [other] * rng.choice((1, 2, 2, 129)),
         }
-        top = _add(blobs, _mutated(json.dumps(body).encode(), rng), OCI_INDEX)
+        top = add(blobs, mutated(json.dumps(body).encode(), rng), OCI_INDEX)
     entry = {**top, "annotations": {REF_NAME: NAME}}
     index = json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode()
     if "index" in places:
-        index = _mutated(index, rng)
-    layout = _mutated(LAYOUT, rng) if "layout" in places else LAYOUT
+        index = mutated(index, rng)
+    layout = mutated(LAYOUT, rng) if "layout" in places else LAYOUT
     if "blob" in places:
         digest = rng.choice(list(blobs))
         blobs[digest] = _broken(blobs[digest], rng)
     return Blobs(layout, index, blobs)
 
 
-def _add(blobs: dict[str, bytes], data: bytes, media_type: str) -> dict[str, Any]:
+def add(blobs: dict[str, bytes], data: bytes, media_type: str) -> dict[str, Any]:
+    """Add a blob; return its descriptor."""
     digest = digest_of(data)
     blobs[digest] = data
     return {"mediaType": media_type, "digest": digest, "size": len(data)}
 
 
-def _mutated(data: bytes, rng: Random) -> bytes:
-    """Return a mutant of a JSON text."""
+def mutated(
+    data: bytes,
+    rng: Random,
+    keys: Sequence[str] = _KEYS,
+    values: Sequence[Any] = VALUES,
+) -> bytes:
+    """Return a mutant of a JSON text; ``keys`` and ``values`` are what is put into it."""
     if rng.random() < 0.12:
         return _broken(data, rng)
     body = json.loads(data)
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
-        _change(body, rng)
+        _change(body, rng, keys, values)
     if rng.random() < 0.03:
         return _deep(body, rng)
     return json.dumps(body, ensure_ascii=rng.random() < 0.5).encode("utf-8", "surrogatepass")
 
 
-def _change(body: Any, rng: Random) -> None:  # noqa: ANN401 - JSON
+def _change(
+    body: Any,  # noqa: ANN401 - JSON
+    rng: Random,
+    keys: Sequence[str],
+    values: Sequence[Any],
+) -> None:
     """Change one value of those within ``body``, or the keys around it."""
     found = [body]
     for one in found:
@@ -112,20 +124,20 @@ def _change(body: Any, rng: Random) -> None:  # noqa: ANN401 - JSON
         at = rng.randrange(len(place) + 1)
         end = rng.choice((at, at + 1))
         more = [_copied(one) for one in place[-1:] * rng.choice((1, 2, 130))]
-        place[at:end] = rng.choice(([], [_copied(rng.choice(_VALUES))], more))
+        place[at:end] = rng.choice(([], [_copied(rng.choice(values))], more))
         return
-    key = rng.choice((*place, rng.choice(_KEYS)))
+    key = rng.choice((*place, rng.choice(keys)))
     match rng.randrange(5):
         case 0:
             place.pop(key, None)
         case 1:
-            place[rng.choice(_KEYS)] = _copied(place.get(key))
+            place[rng.choice(keys)] = _copied(place.get(key))
         case 2:
             place[key] = _copied(rng.choice(found))
         case 3 if isinstance(place.get(key), int):
             place[key] += rng.choice((-1, 1, 1 << 20))
         case _:
-            place[key] = _copied(rng.choice(_VALUES))
+            place[key] = _copied(rng.choice(values))
 
 
 def _copied(value: Any) -> Any:  # noqa: ANN401 - JSON

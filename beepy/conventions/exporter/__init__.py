@@ -20,7 +20,7 @@ from beepy.conventions.exporter.label_types import LabelTypes
 from beepy.errors import UnsupportedImage
 from beepy.obj.exporter import CgroupIds, Label
 from beepy.obj.spec import CollectionSpec, MapSpec, ProgramSpec, Role, Tracked
-from beepy.text import safe
+from beepy.text import excerpt, safe
 from beepy.uapi import MapType
 
 CONFIG: Final = "config"
@@ -62,7 +62,7 @@ def tracked(spec: CollectionSpec, hints: Mapping[str, bytes]) -> Iterator[Tracke
     decisions: list[Tracked] = []
     for name in dict.fromkeys((*by_map, *spans)):
         if name not in maps:
-            raise UnsupportedImage(f"{safe(spec.name)}: map '{safe(name)}': not in the object")
+            raise UnsupportedImage(f"{safe(spec.name)}: map '{excerpt(name)}': not in the object")
         map_spec, metrics = maps[name], by_map.get(name, [])
         where = f"{safe(spec.name)}: map '{safe(name)}'"
         if metrics and not metrics[0].is_stream:
@@ -150,7 +150,7 @@ def _check_key(map_spec: MapSpec, labels: tuple[Label, ...], where: str, *, perc
 
 
 def _check_cgroup_ids(spec: CollectionSpec, ids: CgroupIds) -> None:
-    where = f"{safe(spec.name)}: cgroup_id_map '{safe(ids.map)}'"
+    where = f"{safe(spec.name)}: cgroup_id_map '{excerpt(ids.map)}'"
     map_spec = next((map_spec for map_spec in spec.maps if map_spec.name == ids.map), None)
     if map_spec is None:
         raise UnsupportedImage(f"{where}: not in the object")

@@ -25,6 +25,7 @@ from beepy.events.where.tests import (
 from beepy.text import safe
 
 _ORDERED: Final = ("<", "<=", ">", ">=")
+_WITHOUT_ORDER: Final = (Type.TEXT, Type.ADDRESS, Type.BOOL)
 
 
 def test_of(expression: tree.Expression, decoder: Decoder, columns: dict[Field, int]) -> Test:
@@ -96,14 +97,19 @@ class _Typed:
         if left_kind is not right_kind:
             texts = f"{left_kind.value} beside {right_kind.value}"
             raise self._refuse(column, f"{texts}: not comparable")
-        return compared_columns(self._column(left), sign, self._column(right))
+        if sign in _ORDERED and left_kind in _WITHOUT_ORDER:
+            raise self._refuse(column, f"'{safe(name.text)}' is {left_kind.value}: it has no order")
+        if left_kind is Type.ENUM:  # names have another order than numbers
+            left, right = self._as_number(left), self._as_number(right)
+        units = constants.unit_of(self._decoder, left), constants.unit_of(self._decoder, right)
+        return compared_columns(self._column(left), sign, self._column(right), units)
 
     def _comparison(self, name: tree.Name, sign: str, constant: tree.Constant, column: int) -> Test:
         field, kind = self._typed(name)
         if kind is Type.ADDRESS and sign in ("==", "!="):
             equal = self._equal(name, constant)
             return equal if sign == "==" else negated(equal)
-        if sign in _ORDERED and kind in (Type.TEXT, Type.ADDRESS, Type.BOOL):
+        if sign in _ORDERED and kind in _WITHOUT_ORDER:
             raise self._refuse(column, f"'{safe(name.text)}' is {kind.value}: it has no order")
         value = self._constant(field, kind, constant)
         if kind is Type.ENUM:

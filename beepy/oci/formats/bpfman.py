@@ -11,7 +11,7 @@ Any container image without layers of its own format may be one without labels.
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from beepy.errors import UnsupportedImage
@@ -32,10 +32,8 @@ _CONFIGS: Final = (
     "application/vnd.oci.image.config.v1+json",
     "application/vnd.docker.container.image.v1+json",
 )
-_LAYERS: Final = (
-    "application/vnd.oci.image.layer.v1.tar+gzip",
-    "application/vnd.docker.image.rootfs.diff.tar.gzip",
-)
+_OCI_LAYER: Final = "application/vnd.oci.image.layer.v1.tar"
+_DOCKER_LAYER: Final = "application/vnd.docker.image.rootfs.diff.tar"
 _MAX_PROGRAMS: Final = 1 << 12
 _MAX_FILES: Final = 1 << 12  # of a layer
 _MAX_MEMBERS: Final = 64  # of a gzip file
@@ -61,9 +59,9 @@ def content(manifest: Manifest, read: Read) -> Content:
     layers = [layer for layer in manifest.layers if layer.media_type in _LAYERS]
     if len(manifest.layers) != 1 or not layers:
         kinds = ", ".join([excerpt(layer.media_type, 60) for layer in manifest.layers[:4]])
-        raise UnsupportedImage(f"layers {kinds or 'none'}: expected one, a tar file in gzip")
+        raise UnsupportedImage(f"layers {kinds or 'none'}: expected one, a tar file")
     try:
-        name, data = _object(_unpacked(read(layers[0])))
+        name, data = _object(_LAYERS[layers[0].media_type](read(layers[0])))
     except UnsupportedImage as error:
         if labels:
             raise UnsupportedImage(f"layer {layers[0].digest[:19]}: {error}") from None
@@ -101,7 +99,21 @@ def _program_types(labels: Mapping[str, str]) -> Mapping[str, str]:
     return {name: labels[_TYPE]} if name and labels.get(_TYPE) else {}
 
 
-def _unpacked(packed: bytes) -> bytes:
+def _plain(unpacked: bytes) -> bytes:
+    return unpacked
+
+
+def _of_zstd(packed: bytes) -> bytes:
+    """Return what frames of zstd hold, whose size is bounded. Raises UnsupportedImage."""
+    from beepy import zstd  # noqa: PLC0415 - few images are compressed by it
+
+    unpacked = zstd.decompress_all(packed, MAX_IMAGE, UnsupportedImage, "malformed zstd")
+    if len(unpacked) > MAX_IMAGE:
+        raise UnsupportedImage(f"unpacks to more than {MAX_IMAGE} bytes")
+    return unpacked
+
+
+def _of_gzip(packed: bytes) -> bytes:
     """Return what a gzip file holds, whose size is bounded. Raises UnsupportedImage."""
     unpacked: list[bytes] = []
     left = MAX_IMAGE
@@ -120,6 +132,17 @@ def _unpacked(packed: bytes) -> bytes:
         if not packed.strip(b"\0"):
             return b"".join(unpacked)
     raise UnsupportedImage(f"malformed gzip: more than {_MAX_MEMBERS} members")
+
+
+_LAYERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
+    _OCI_LAYER: _plain,
+    f"{_OCI_LAYER}+gzip": _of_gzip,
+    f"{_OCI_LAYER}+zstd": _of_zstd,
+    _DOCKER_LAYER: _plain,
+    f"{_DOCKER_LAYER}.gzip": _of_gzip,
+    f"{_DOCKER_LAYER}.zstd": _of_zstd,
+}
+"""Media types of layers, each with what makes a tar file of one."""
 
 
 def _object(unpacked: bytes) -> tuple[str, bytes]:

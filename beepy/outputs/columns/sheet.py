@@ -10,7 +10,6 @@ from beepy.outputs.columns.grid import EMPTY_VALUES, Heading, format_row, headin
 from beepy.outputs.columns.layout import LONG_TEXT, Column, ColumnLayout, Rank, fit
 from beepy.outputs.columns.text_columns import TextColumn, join_rows, shared_column, text_column
 from beepy.outputs.columns.times import WIDTH, RowTimes
-from beepy.text import safe
 from beepy.width import width
 
 _STEP: Final = 4  # widths of texts grow in steps, as each growth repeats the headings
@@ -29,9 +28,9 @@ class Sheet:
     the fields from ``_first`` on.
     """
 
-    def __init__(self, decoder: Decoder, map_width: int) -> None:
+    def __init__(self, decoder: Decoder, name: str, map_width: int) -> None:
         self.decoder = decoder
-        self.name = safe(decoder.schema.map) if map_width else ""
+        self.name = name if map_width else ""
         self._times = RowTimes(decoder)
         cell_of = cells_of(decoder)
         shown_fields = tuple(cell_of)
@@ -42,7 +41,6 @@ class Sheet:
         self._view = decoder.view(shown_fields, converters.__getitem__, absent="")
         headings = [Heading("time", right=False, rank=Rank.KEPT, min_width=WIDTH)]
         if map_width:
-            name = safe(decoder.schema.map)
             headings.insert(0, Heading(name, right=False, rank=Rank.KEPT, min_width=map_width))
         self._first = len(headings)
         self.headings = (*headings, *headings_of(self._cells))

@@ -4,13 +4,25 @@ import json
 
 import pytest
 
+from beepy.analysis import effects
 from beepy.analysis.describe import describe
 from beepy.analysis.description import Description
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
 from beepy.btf.writer import BtfWriter
 from beepy.cli import description
-from beepy.obj.insn import CALL, DW, EXIT, LD_IMM64, MEM, PSEUDO_CALL, STX, Insn
+from beepy.obj.insn import (
+    CALL,
+    DW,
+    EXIT,
+    LD_IMM64,
+    MEM,
+    PSEUDO_CALL,
+    PSEUDO_KFUNC_CALL,
+    PSEUDO_MAP_FD,
+    STX,
+    Insn,
+)
 from beepy.obj.spec import IteratorRecord
 from beepy.oci.image import Image
 from beepy.oci.lookup import bundled_store
@@ -294,6 +306,7 @@ def test_the_name_of_a_section_is_made_safe() -> None:
         ("lirc_mode2", "rc_keydown", ("input events",)),
         ("xdp", "xdp_adjust_head", ("packets",)),
         ("uprobe", "", ()),
+        ("unheard_of", "", ("what programs of section 'unheard_of' change",)),
     ],
 )
 def test_what_a_program_can_change(section: str, called: str, changes: tuple[str, ...]) -> None:
@@ -304,6 +317,30 @@ def test_what_a_program_can_change(section: str, called: str, changes: tuple[str
     data = obj.data()
     image = Image("one", "sha256:0", "", {}, len(data), "elf", {}, (data,))
     assert describe(image, parse(image)).programs[0].changes == changes
+
+
+def test_of_every_helper_it_is_known_what_it_changes() -> None:
+    assert {*effects._EFFECTS} | effects._READS == {*HELPERS}
+    assert not {*effects._EFFECTS} & effects._READS
+
+
+@pytest.mark.parametrize(
+    ("insns", "changes"),
+    [
+        ([Insn(CALL, imm=5000)], ("what helper #5000 changes",)),
+        ([Insn(CALL, imm=-1)], ("what helper #-1 changes",)),
+        ([Insn(CALL, src=PSEUDO_KFUNC_CALL, imm=77)], ("what a kernel function changes",)),
+        ([Insn(LD_IMM64, 1, PSEUDO_MAP_FD, 0, 3), Insn(0)], ("maps of others",)),
+        ([Insn(LD_IMM64, 1, 6, 0, 0), Insn(0)], ("maps of others",)),
+        ([Insn(LD_IMM64, 1, 0, 0, 3), Insn(0)], ()),
+    ],
+)
+def test_what_is_not_known_is_a_change(insns: list[Insn], changes: tuple[str, ...]) -> None:
+    obj = Object()
+    obj.program(*insns, Insn(EXIT), section="raw_tp")
+    data = obj.data()
+    image = Image("one", "sha256:0", "", {}, len(data), "elf", {}, (data,))
+    assert describe(image, parse(image)).changes == changes
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,12 @@ def test_the_summary_line_counts_every_event(counted: RunStats, line: str) -> No
     assert summary_line(counted, 12.34) == f"beepy: {line}, 12.3 s"
 
 
+def test_what_an_output_or_an_end_leaves_out_is_counted() -> None:
+    counted = stats({"r": 0}, cut_by_output=3, cut_by_until=4, overwritten=5)
+    rest = "3 not shown (--output), 4 not shown (--until), 5 overwritten (--last), 0 lost, 0.0 s"
+    assert summary_line(counted, 0).endswith(f" filtered, {rest}")
+
+
 def test_a_loss_that_was_once_unknown_stays_unknown() -> None:
     counted = RunStats([ring("r")])
     for lost in (3, None, 4):
@@ -137,6 +143,7 @@ def test_no_timer_is_left_when_a_run_has_ended(tmp_path: Path) -> None:
             options,
             arrangement=None,
             limit=None,
+            until="",
             speed=None,
             hides_zeros=True,
         )

@@ -216,6 +216,15 @@ programs:
     assert line.isprintable()
 
 
+def test_libraries_may_be_missing() -> None:
+    gadget = Gadget()
+    gadget.says("mapiter_file___stats")
+    sections = ("uprobe/libssl:SSL_read", "uretprobe/x:y", "?usdt/a:b:c", "kprobe/x")
+    programs = tuple([section(name[:5], name) for name in sections])
+    spec = gadget.applied(gadget.stats, programs=programs)
+    assert spec.optional == {"uprob", "uretp", "?usdt"}
+
+
 def test_maps_that_get_a_size() -> None:
     gadget = Gadget()
     gadget.says("mapiter_file___stats")
@@ -237,12 +246,15 @@ def test_parts_that_are_not_supported() -> None:
     ]
 
 
-def test_metrics_are_not_supported() -> None:
+def test_a_data_source_with_metrics() -> None:
     gadget = Gadget()
-    yaml = 'datasources: {file: {annotations: {metrics.collect: "true"}}}'
-    (line,) = gadget.applied(gadget.stats, yaml=yaml).unsupported
-    assert line == "data source 'file': metrics.collect: left out: no metrics are made of it"
-    assert gadget.applied(gadget.stats, yaml=yaml.replace("true", "false")).unsupported == ()
+    gadget.says("mapiter_file___stats")
+    yaml = "datasources: {file: {annotations: {metrics.implicit-counter.name: rows}}}"
+    (tracked,) = gadget.applied(gadget.stats, yaml=yaml).tracked
+    assert [measure.name for measure in tracked.measures] == ["rows_total"]
+    other = yaml.replace("{metrics.i", '{metrics.collect: "false", metrics.i')
+    (tracked,) = gadget.applied(gadget.stats, yaml=other).tracked
+    assert tracked.measures == ()
 
 
 def test_sockets_are_read_by_the_images_own_type() -> None:

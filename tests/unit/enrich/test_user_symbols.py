@@ -1,131 +1,178 @@
-"""Functions of processes, from a directory of files such as those of /proc."""
+"""Functions of processes: our own, and one whose files and mappings are written for the test."""
 
+import ctypes
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from beepy.enrich.user_symbols import UserSymbols
-from beepy.events.batch import Frame
 from tests.support import executable as w
-from tests.support.executable import TEXT, Section, Symbol
+from tests.support.executable import TEXT, Symbol
 
-LOADED = 0x7F0000000000
-"""Where the page of the file at 0x1000 is in memory."""
-
-
-def library(*symbols: Symbol, exported: bool = False, build_id: bytes = b"") -> bytes:
-    table = ".dynsym" if exported else ".symtab"
-    note = b"\4\0\0\0\x14\0\0\0\3\0\0\0GNU\0" + build_id
-    notes = [Section(".note.gnu.build-id", w.NOTE, note)] if build_id else []
-    return w.write(bytes(64), bytes(8), [*w.symbols(table, symbols), *notes])
+BASE = 0x7F0000000000
+PID = 7
 
 
-class Machine:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.seconds = 100.0
-        self.symbols = UserSymbols(str(path / "proc"), str(path / "debug"), lambda: self.seconds)
+class Process:
+    """A directory like /proc, with one process that has mapped a file."""
 
-    def process(self, pid: int, content: bytes, name: str = "/lib/lib.so", began: int = 5) -> None:
-        proc = self.path / "proc" / str(pid)
-        file = proc / f"root{name}"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
-        self.maps(pid, name, file.stat().st_ino, began)
+    def __init__(self, proc: Path, path: str, *, initial: bool = True) -> None:
+        self.proc = proc
+        self.folder = proc / str(PID)
+        (self.folder / "map_files").mkdir(parents=True)
+        (proc / "self" / "ns").mkdir(parents=True)
+        if initial:  # only the number of its inode counts, which a file cannot choose
+            (proc / "self" / "ns" / "pid").symlink_to("/proc/self/ns/pid")
+        self.maps = [
+            f"{BASE:x}-{BASE + 0x1000:x} r--p 00000000 fe:00 17    {path}",
+            f"{BASE + 0x1000:x}-{BASE + 0x2000:x} r-xp 00001000 fe:00 17    {path}",
+            f"{BASE + 0x9000:x}-{BASE + 0xA000:x} r-xp 00000000 00:00 0 ",
+            f"{BASE + 0xB000:x}-{BASE + 0xC000:x} r-xp 00000000 00:00 0     [vdso]",
+        ]
+        self.write()
 
-    def maps(self, pid: int, name: str, inode: int, began: int = 5, at: int = LOADED) -> None:
-        proc = self.path / "proc" / str(pid)
-        fields = ["S", *["0"] * 18, str(began)]
-        (proc / "stat").write_text(f"{pid} (a) b) {' '.join(fields)}\n")
-        (proc / "maps").write_text(
-            f"{at - 0x1000:x}-{at:x} r--p 00000000 00:00 {inode} {name}\n"
-            f"{at:x}-{at + 0x1000:x} r-xp 00001000 00:00 {inode} {name}\n"
-            f"{at + 0x2000:x}-{at + 0x3000:x} r-xp 00000000 00:00 0 [vdso]\n"
-            f"{at + 0x4000:x}-{at + 0x5000:x} r-xp 00000000 00:00 0 \n"
-            "malformed\n"
-        )
+    def write(self) -> None:
+        text = "\n".join(self.maps) + "\n"
+        (self.folder / "maps").write_bytes(text.encode("utf-8", "surrogateescape"))
 
-    def function(self, pid: int, address: int) -> str:
-        return self.symbols.function(Frame(pid, address))
+    def map(self, target: Path) -> None:
+        link = self.folder / "map_files" / f"{BASE + 0x1000:x}-{BASE + 0x2000:x}"
+        link.symlink_to(target)
+
+
+@pytest.fixture(autouse=True)
+def _initial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the PID namespace of the tests is, it counts as the first."""
+    inode = Path("/proc/self/ns/pid").stat().st_ino
+    monkeypatch.setattr("beepy.enrich.user_symbols._INITIAL", inode)
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
+def library(tmp_path: Path) -> Path:
+    path = tmp_path / "libx.so"
+    table = w.symbols(".symtab", [Symbol("first", TEXT + 0x1000, size=16)])
+    path.write_bytes(w.write(bytes(64), bytes(8), table))
+    return path
 
 
-def test_a_function_of_a_file_that_is_mapped(machine: Machine) -> None:
-    machine.process(42, library(Symbol("work", TEXT + 0x1010, size=16)))
-    assert machine.function(42, LOADED + 0x10) == "work"
-    assert machine.function(42, LOADED + 0x1F) == "work"
-    assert machine.function(42, LOADED + 0x20) == "lib.so+0x1020"
-    assert machine.function(42, LOADED + 0x2010) == "[vdso]"
-    assert machine.function(42, LOADED + 0x4010) == ""  # memory without a file
-    assert machine.function(42, LOADED - 0x10) == ""  # no code
-    assert machine.function(42, 0) == ""
-    assert machine.function(43, LOADED) == ""
+def test_functions_of_a_mapped_file(tmp_path: Path, library: Path) -> None:
+    process = Process(tmp_path / "proc", "/usr/lib/libx.so (deleted)")
+    process.map(library)
+    symbols = UserSymbols(str(process.proc))
+    code = BASE + 0x1000
+    found = {at: symbols.frame(PID, code + at) for at in (0, 5, 16, 0x800)}
+    assert found == {
+        0: "first",
+        5: "first+0x5",
+        16: f"libx.so+{TEXT + 0x1010:#x}",  # an address in the file
+        0x800: "libx.so+0x1800",  # not code of a segment: an offset in the file
+    }
 
 
-def test_symbols_apart_are_found_by_the_build_id(machine: Machine) -> None:
+def test_other_addresses(tmp_path: Path, library: Path) -> None:
+    process = Process(tmp_path / "proc", "/usr/lib/libx.so")
+    process.map(library)
+    symbols = UserSymbols(str(process.proc))
+    assert symbols.frame(PID, BASE) == hex(BASE)  # not mapped to be executed
+    assert symbols.frame(PID, BASE + 0x9010) == hex(BASE + 0x9010)  # of no file
+    assert symbols.frame(PID, BASE + 0xB010) == "[vdso]+0x10"
+    assert symbols.frame(PID, 5) == symbols.frame(PID + 1, 5) == symbols.frame(0, 5) == "0x5"
+
+
+def test_a_file_that_is_not_one_of_code(tmp_path: Path) -> None:
+    process = Process(tmp_path / "proc", "/tmp/a\x1b[2J\udcff")
+    os.mkfifo(tmp_path / "pipe")
+    process.map(tmp_path / "pipe")
+    assert UserSymbols(str(process.proc)).frame(PID, BASE + 0x1010) == "a\x1b[2J\\xff+0x1010"
+    process.folder.joinpath("map_files").rename(tmp_path / "gone")  # without CAP_SYS_ADMIN
+    assert UserSymbols(str(process.proc)).frame(PID, BASE + 0x1010) == "a\x1b[2J\\xff+0x1010"
+
+
+def test_mappings_are_read_again(tmp_path: Path, library: Path) -> None:
+    now = [0.0]
+    process = Process(tmp_path / "proc", "/usr/lib/libx.so")
+    process.map(library)
+    symbols = UserSymbols(str(process.proc), lambda: now[0])
+    assert symbols.frame(PID, BASE + 0x1000) == "first"
+    process.maps[3] = process.maps[3].replace("[vdso]", "/x/other")
+    process.write()
+    assert symbols.frame(PID, BASE + 0xB000) == "[vdso]+0x0"
+    now[0] = 2
+    assert symbols.frame(PID, BASE + 0xB000) == "other+0x0"
+    (process.folder / "maps").unlink()
+    now[0] = 5
+    assert symbols.frame(PID, BASE + 0x1000) == "first"  # it has just ended
+    now[0] = 20
+    assert symbols.frame(PID, BASE + 0x1000) == hex(BASE + 0x1000)
+
+
+def test_another_pid_namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    process = Process(tmp_path / "proc", "/x")
+    monkeypatch.setattr("beepy.enrich.user_symbols._INITIAL", 1)
+    assert UserSymbols(str(process.proc)).frame(PID, BASE + 0xB000) == hex(BASE + 0xB000)
+
+
+CODE = """
+import ctypes, sys
+print(ctypes.cast(ctypes.CDLL(None).getppid, ctypes.c_void_p).value, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_process() -> None:
+    if os.geteuid():
+        pytest.skip("needs root")
+    assert ctypes.CDLL(None).getppid
+    command = [sys.executable, "-c", CODE]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as child:
+        assert child.stdin
+        assert child.stdout
+        address = int(child.stdout.readline())
+        frame = UserSymbols().frame(child.pid, address + 1)
+        child.stdin.close()
+    assert frame == "getppid+0x1"
+
+
+def stripped(*symbols: Symbol, identity: bytes) -> bytes:
+    note = b"\4\0\0\0\x14\0\0\0\3\0\0\0GNU\0" + identity
+    sections = [*w.symbols(".dynsym", symbols), w.Section(".note.gnu.build-id", w.NOTE, note)]
+    return w.write(bytes(64), bytes(8), sections)
+
+
+def test_functions_that_a_file_lacks_are_found_by_its_build_id(tmp_path: Path) -> None:
     identity = bytes(range(20))
-    exported = Symbol("api", TEXT + 0x1000, size=4)
-    machine.process(42, library(exported, exported=True, build_id=identity))
-    directory = machine.path / "debug" / identity.hex()[:2]
-    directory.mkdir(parents=True)
-    apart = library(Symbol("static", TEXT + 0x1008, size=8))
-    (directory / f"{identity.hex()[2:]}.debug").write_bytes(apart)
-    assert machine.function(42, LOADED + 8) == "static"
-    machine.process(43, library(exported, exported=True))
-    assert machine.function(43, LOADED) == "api"
-    assert machine.function(43, LOADED + 8) == "lib.so+0x1008"
+    library = tmp_path / "libx.so"
+    exported = Symbol("exported", TEXT + 0x1000, size=4)
+    library.write_bytes(stripped(exported, identity=identity))
+    table = [Symbol("alias", TEXT + 0x1000, size=4), Symbol("static", TEXT + 0x1008, size=8)]
+    apart = tmp_path / "debug" / "00" / f"{identity.hex()[2:]}.debug"
+    apart.parent.mkdir(parents=True)
+    apart.write_bytes(w.write(bytes(64), bytes(8), w.symbols(".symtab", table)))
+    process = Process(tmp_path / "proc", "/usr/lib/libx.so")
+    process.map(library)
+    code = BASE + 0x1000
+    symbols = UserSymbols(str(process.proc), debug=str(tmp_path / "debug"))
+    assert [symbols.function(PID, code + at) for at in (0, 9, 0x20)] == [
+        "exported",
+        "static",
+        f"libx.so+{TEXT + 0x1020:#x}",
+    ]
+    assert UserSymbols(str(process.proc)).function(PID, code + 9) == f"libx.so+{TEXT + 0x1009:#x}"
+    assert symbols.function(PID, 5) == ""
 
 
-def test_another_file_of_that_name_is_not_read(machine: Machine) -> None:
-    machine.process(42, library(Symbol("work", TEXT + 0x1000, size=16)))
-    machine.maps(42, "/lib/lib.so", 1)
-    assert machine.function(42, LOADED) == "lib.so+0x1000"
-    # the file itself is among the mappings, though it was removed
-    machine.process(43, library(Symbol("old", TEXT + 0x1000, size=16)))
-    file = machine.path / "proc/43/root/lib/lib.so"
-    held = machine.path / f"proc/43/map_files/{LOADED:x}-{LOADED + 0x1000:x}"
-    held.parent.mkdir()
-    inode = file.stat().st_ino
-    file.rename(held)
-    machine.maps(43, "/lib/lib.so (deleted)", inode)
-    assert machine.function(43, LOADED) == "old"
-
-
-@pytest.mark.parametrize("content", [b"", b"\x7fELF", b"text"])
-def test_what_is_no_library_has_no_functions(machine: Machine, content: bytes) -> None:
-    machine.process(42, content, "/a b\x1b")
-    assert machine.function(42, LOADED + 4) == "a b\x1b+0x1004"
-
-
-def test_pipes_are_not_opened(machine: Machine) -> None:
-    machine.process(42, b"")
-    file = machine.path / "proc/42/root/lib/lib.so"
-    file.unlink()
-    os.mkfifo(file)
-    machine.maps(42, "/lib/lib.so", file.stat().st_ino)
-    assert machine.function(42, LOADED) == "lib.so+0x1000"
-
-
-def test_mappings_are_those_of_the_process_of_now(machine: Machine) -> None:
-    machine.process(42, library(Symbol("work", TEXT + 0x1000, size=16)))
-    assert machine.function(42, LOADED) == "work"
-    inode = (machine.path / "proc/42/root/lib/lib.so").stat().st_ino
-    later = LOADED + 0x100000
-    machine.maps(42, "/lib/lib.so", inode, at=later)
-    assert machine.function(42, later) == ""  # not read again so soon
-    machine.seconds += 2
-    assert machine.function(42, later) == "work"  # a library that was loaded since
-    machine.maps(42, "/lib/lib.so", inode, began=9)
-    machine.seconds += 2
-    assert machine.function(42, later) == ""  # another process
-    assert machine.function(42, LOADED) == "work"
-    (machine.path / "proc/42/stat").unlink()
-    machine.seconds += 2
-    assert machine.function(42, LOADED) == "work"  # it is just gone
-    machine.seconds += 20
-    assert machine.function(42, LOADED) == ""
+def test_without_the_link_a_file_is_read_in_the_root_of_its_process(
+    tmp_path: Path, library: Path
+) -> None:
+    process = Process(tmp_path / "proc", "/lib/libx.so")
+    path = process.folder / "root/lib/libx.so"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(library.read_bytes())
+    assert UserSymbols(str(process.proc)).function(PID, BASE + 0x1000) == "libx.so+0x1000"
+    process.maps = [line.replace(" 17 ", f" {path.stat().st_ino} ") for line in process.maps]
+    process.write()
+    assert UserSymbols(str(process.proc)).function(PID, BASE + 0x1004) == "first"

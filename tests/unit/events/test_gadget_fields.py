@@ -2,10 +2,13 @@
 
 import struct
 
+import pytest
+
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
 from beepy.events.batch import Machine, Schema
 from beepy.events.decoder import Decoder
+from beepy.events.fields import fields
 from beepy.obj.presentation import Presentation
 from tests.support.events import ring, snapshot
 from tests.support.gadget_types import Vocabulary
@@ -15,6 +18,7 @@ MACHINE = Machine(
     group=lambda number: f"group{number}",
     kernel_stack=lambda number: f"kernel stack {number}",
     user_stack=lambda number: f"user stack {number}",
+    user_symbols=lambda pid, number: f"stack {number} of {pid}",
 )
 
 
@@ -143,16 +147,43 @@ def test_a_user_stack_is_shown_by_its_number() -> None:
     record = t.writer.struct("event", 12, [("ustack_raw", stack, 0), ("pid", t.u32, 64)])
     found = row(schema(t, record), struct.pack("<III", 3, 8, 1))
     assert [*found] == [
-        *("ustack_raw.stack_id", "ustack_raw.addresses", "ustack_raw.major"),  # one struct
-        *("ustack", "pid"),
+        *("ustack_raw.stack_id", "ustack_raw.addresses", "ustack_raw.symbols"),  # one struct
+        *("ustack_raw.major", "ustack", "pid"),
     ]
     assert found == {
         "ustack_raw.major": 8,
         "ustack_raw.stack_id": 3,
         "ustack_raw.addresses": "user stack 3",
+        "ustack_raw.symbols": "user stack 3",
         "ustack": "user stack 3",
         "pid": 1,
     }
+
+
+def test_a_user_stack_is_that_of_its_process() -> None:
+    t = Vocabulary()
+    members = [("tgid_level0", t.u32, 0), ("inode", t.u64, 64), ("stack_id", t.u32, 128)]
+    stack = t.writer.struct("gadget_user_stack", 24, members)
+    record = t.writer.struct("event", 24, [("ustack", stack, 0)])
+    found = row(schema(t, record), struct.pack("<I4xQI4x", 9, 1, 3))
+    assert found["ustack.symbols"] == "stack 3 of 9"
+    assert row(schema(t, record), bytes(24))["ustack.symbols"] == ""  # not collected
+
+
+@pytest.mark.parametrize("name", ["pid", "error", "proc"])
+def test_a_name_that_a_field_has_is_not_given_again(name: str) -> None:
+    """Whether the field is in the record, is added, or is a struct: images choose names."""
+    t = Vocabulary()
+    error, uid, gid = t.typedef("errno"), t.typedef("uid"), t.typedef("gid")
+    members = [("pid", t.u32, 0), ("error_raw", error, 32), ("uid", uid, 64), ("gid", gid, 96)]
+    record = t.writer.struct("event", 68, [*members, ("proc", t.process, 128)])
+    targets = {"uid": name, "gid": name}
+    looks = Presentation({}, rest=name, targets=targets)
+    of = schema(t, record)._replace(presentation=looks)
+    names = [field.name for field in fields(of)]
+    assert sorted(names) == sorted({*names})
+    assert not any(other.startswith(f"{name}.") for other in names if name in names)
+    row(of, bytes(80))
 
 
 def test_what_follows_a_record() -> None:

@@ -292,8 +292,7 @@ def test_raw_records_are_decoded_when_many_are_pending(monkeypatch: pytest.Monke
     monkeypatch.setattr(pending, "_BATCH_RECORDS", 7)
     exits = record_of(Role.COUNTER, "exits", 20, [("pid", "u32", 0), ("comm", "comm", 4)])
     with opened(exits) as sink:
-        metric = sink._streams[exits].metric
-        assert metric
+        (metric,) = sink._streams[exits].metrics
         for start in range(0, 1000, 30):
             sink.write(ring(exits, [key(pid % 250) for pid in range(start, min(start + 30, 1000))]))
             assert len(metric._pending._records) < 100

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import beepy as api
 from beepy.btf.btf import Btf
 from beepy.btf.writer import BtfWriter
-from beepy.errors import BeepyError, OutputError, RecordingError
+from beepy.errors import BeepyError, OutputError, RecordingError, UsageError
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
 from beepy.obj.spec import Role
@@ -91,6 +92,15 @@ def test_a_run_counts_losses_and_has_the_last_state_of_tables(tmp_path: Path) ->
         assert run.stats.shown == 9
         assert sum(lost or 0 for lost in run.stats.lost.values()) == 3
         assert dict(run.maps["print_table"]) == {1: 10}
+
+
+def test_a_replay_ends_with_a_row(tmp_path: Path) -> None:
+    path = tmp_path / "x.rec"
+    record(path, [*batches()[:2], ring(EVENTS, [event(4)])])
+    with api.replay(path, until="print_exits: pid == 2") as run:
+        assert [row.pid for row in run.events()] == [1, 2]
+    with pytest.raises(UsageError, match=r"^until: column 1: no field 'pidd'"):
+        api.replay(path, until="pidd == 2")
 
 
 def test_enums_have_the_numbers_of_the_kernel_that_was_recorded(tmp_path: Path) -> None:

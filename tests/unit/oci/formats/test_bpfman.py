@@ -1,11 +1,14 @@
 import gzip
 import io
 import json
+import struct
 import tarfile
 import zlib
+from collections.abc import Callable
 
 import pytest
 
+from beepy import zstd
 from beepy.errors import UnsupportedImage
 from beepy.oci import formats
 from beepy.oci.formats import bpfman
@@ -88,6 +91,46 @@ def test_bytes_of_several_members_of_gzip(blobs: Blobs) -> None:
     layer = b"".join([gzip.compress(part) for part in (whole[:700], whole[700:])]) + bytes(9)
     image = load(blobs, packed.manifest(blobs, packed.OCI, packed.labeled(NEW), layer))
     assert image.programs == (ELF,)
+
+
+@pytest.mark.parametrize(
+    ("media_type", "pack"),
+    [
+        ("application/vnd.oci.image.layer.v1.tar", bytes),
+        ("application/vnd.docker.image.rootfs.diff.tar", bytes),
+        ("application/vnd.oci.image.layer.v1.tar+zstd", zstd.compressor()),
+        ("application/vnd.docker.image.rootfs.diff.tar.zstd", zstd.compressor()),
+    ],
+)
+def test_layers_of_other_types(
+    blobs: Blobs, media_type: str, pack: Callable[[bytes], bytes]
+) -> None:
+    layer = pack(gzip.decompress(packed.tar({"x.o": ELF})))
+    types = (packed.OCI[0], media_type)
+    image = load(blobs, packed.manifest(blobs, types, packed.labeled(NEW), layer))
+    assert image.programs == (ELF,)
+
+
+def test_zstd(blobs: Blobs) -> None:
+    """As zstd:chunked writes layers: several frames, and one that is skipped."""
+    pack = zstd.compressor()
+    whole = gzip.decompress(packed.tar({"x.o": ELF}))
+    skipped = struct.pack("<II3s", 0x184D2A50, 3, b"toc")
+    types = (packed.OCI[0], "application/vnd.oci.image.layer.v1.tar+zstd")
+
+    def loaded(layer: bytes) -> Image:
+        return load(blobs, packed.manifest(blobs, types, packed.labeled(NEW), layer))
+
+    frames = pack(whole[:700]) + skipped + pack(whole[700:]) + skipped
+    assert loaded(frames).programs == (ELF,)
+    for layer, why in (
+        (b"no zstd at all", "malformed zstd: "),
+        (b"", "malformed tar: "),
+        (pack(whole)[:-20], "malformed "),
+        (pack(bytes(65 << 20)), "unpacks to more than 67108864 bytes"),
+    ):
+        with pytest.raises(UnsupportedImage, match=rf"^x: layer sha256:[0-9a-f]+: {why}"):
+            loaded(layer)
 
 
 def test_other_container_images(blobs: Blobs) -> None:
