@@ -48,6 +48,7 @@ def open(  # noqa: A001 - as in tarfile and wave
     fields: str | Sequence[str] = (),
     sort: str | Sequence[str] = (),
     limit: int | None = None,
+    raw: bool = False,
     texts: str | Sequence[str] = (),
     programs: str | Sequence[str] = (),
     types: Mapping[str, str] = _NO_TYPES,
@@ -96,12 +97,13 @@ def open(  # noqa: A001 - as in tarfile and wave
 
     ``filters`` are ``[MAP,]FIELD,REGEX``, ``where`` are expressions. ``fields`` are what rows have:
     ``[MAP:]FIELD,FIELD``, or ``-FIELD`` for all but it; ``sort`` is the order of each reading of a
-    table, ``[MAP:][-]FIELD``, ``limit`` the rows that are shown of it. ``texts`` are
-    ``[MAP,]FIELD`` of arrays of bytes that are text. ``pid``, ``comm``, ``uid``, ``cgroup`` (a
-    directory), ``container``, ``pod`` and ``unit`` choose whose events are shown, each one or
-    several. Tables are read each ``interval`` seconds (None: only at the end, and through
-    ``run.maps``); without ``interval`` as often as the image says. The run ends after ``timeout``
-    seconds or ``count`` rows, or with the first row for which the expression ``until`` is true.
+    table, ``[MAP:][-]FIELD``, ``limit`` the rows that are shown of it. ``raw``: enums are
+    numbers. ``texts`` are ``[MAP,]FIELD`` of arrays of bytes that are text. ``pid``, ``comm``,
+    ``uid``, ``cgroup`` (a directory), ``container``, ``pod`` and ``unit`` choose whose events are
+    shown, each one or several. Tables are read each ``interval`` seconds (None: only at the end,
+    and through ``run.maps``); without ``interval`` as often as the image says. The run ends after
+    ``timeout`` seconds or ``count`` rows, or with the first row for which the expression ``until``
+    is true.
 
     ``cost``: measure what the programs cost (``run.stats.cost``); if they take more than
     ``max_overhead`` of one CPU (0.02: 2 %), they are detached, and the iteration ends with
@@ -176,7 +178,7 @@ def open(  # noqa: A001 - as in tarfile and wave
         variables=variables,
         filters=arguments.listed("filters", filters),
         wheres=arguments.listed("where", where),
-        arrangement=_arrangement(fields, sort, limit),
+        arrangement=_arrangement(fields, sort, limit, raw=raw),
         texts=arguments.listed("texts", texts),
         programs=arguments.listed("programs", programs),
         types=types,
@@ -210,15 +212,16 @@ def replay(
     fields: str | Sequence[str] = (),
     sort: str | Sequence[str] = (),
     limit: int | None = None,
+    raw: bool = False,
     speed: float | None = None,
     count: int | None = None,
     until: str = "",
 ) -> Run:
     """Return the run of a recording (``--record``), which needs no privilege.
 
-    The caller closes the run. ``filters``, ``where``, ``fields``, ``sort``, ``limit``, ``count``
-    and ``until`` are those of ``open``; ``speed`` is how many seconds of the recording pass in one
-    (None: all at once). Raises RecordingError, UsageError.
+    The caller closes the run. ``filters``, ``where``, ``fields``, ``sort``, ``limit``, ``raw``,
+    ``count`` and ``until`` are those of ``open``; ``speed`` is how many seconds of the recording
+    pass in one (None: all at once). Raises RecordingError, UsageError.
     """
     from beepy.chosen import Chosen  # noqa: PLC0415 - a run needs none of it
     from beepy.launch import replay as launch_replay  # noqa: PLC0415 - as above
@@ -228,7 +231,7 @@ def replay(
     if speed is not None:
         arguments.expect_seconds("speed", speed)
     chosen = Chosen(arguments.listed("filters", filters), arguments.listed("where", where))
-    arrangement = _arrangement(fields, sort, limit)
+    arrangement = _arrangement(fields, sort, limit, raw=raw)
     return launch_replay(
         str(path),
         chosen,
@@ -248,6 +251,7 @@ class OpenOptions(TypedDict, total=False):
     fields: str | Sequence[str]
     sort: str | Sequence[str]
     limit: int | None
+    raw: bool
     texts: str | Sequence[str]
     programs: str | Sequence[str]
     types: Mapping[str, str]
@@ -396,15 +400,15 @@ def _verifying(
 
 
 def _arrangement(
-    fields: str | Sequence[str], sort: str | Sequence[str], limit: int | None
+    fields: str | Sequence[str], sort: str | Sequence[str], limit: int | None, *, raw: bool
 ) -> "Arrangement | None":
     """Return how rows are arranged, None if no argument says so."""
     arguments.expect("limit", [limit], "a number above 0", int | None)
     if limit is not None and limit < 1:
         raise arguments.wrong_value("limit", "a number above 0", limit)
     texts = arguments.choices("fields", fields), arguments.listed("sort", sort)
-    if not any(texts) and limit is None:
+    if not any(texts) and limit is None and not raw:
         return None
     from beepy.events.arrangement import Arrangement  # noqa: PLC0415 - few runs arrange
 
-    return Arrangement(*texts, limit)
+    return Arrangement(*texts, limit, bool(raw))

@@ -2,23 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from beepy import hooks, map_types, maps
-from beepy.btf import types
-from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.collection.collection import Collection
 from beepy.collection.losses import Losses
 from beepy.events import schemas
-from beepy.events.batch import (
-    KERNEL_ARRAYS,
-    STACK_ARRAYS,
-    Machine,
-    Reader,
-    Schema,
-    no_frames,
-    no_name,
-)
+from beepy.events.batch import Machine, Reader, no_frames, no_name
 from beepy.host.machine import possible_cpus
 from beepy.log import Log
 from beepy.maps.counted import CountedReader, count_in
@@ -27,25 +17,25 @@ from beepy.uapi import MapType
 
 if TYPE_CHECKING:
     from beepy.collection.cgroup_ids import CgroupWatch  # few maps are filled
-    from beepy.enrich.symbols import Symbols  # few records have addresses
 
 _log = Log(__name__)
+
+_OF_MAPS: Final = ("kernel_stack", "user_stack", "user_symbols")  # functions of Machine
 
 
 def of(collection: Collection, losses: Losses) -> Iterator[Reader]:
     """Yield a reader for each tracked map and each iterator."""
     machine = cache(lambda: _machine(collection))
     has_stacks = any(held.type == MapType.STACK_TRACE for held in collection.maps.values())
+    names = machine if has_stacks else cache(_names)
     for tracked in collection.spec.tracked:
         tracked_map = collection.maps[tracked.map]
         cpus = possible_cpus() if map_types.of(tracked_map.type).is_percpu else 0
-        schema = schemas.of_tracked(collection.spec, tracked, cpus)._replace(
-            kernel=collection.kernel_types
+        schema = schemas.of_tracked(collection.spec, tracked, cpus)
+        schema = schema._replace(
+            kernel=collection.kernel_types,
+            machine=machine() if schema.vocabulary else names(),
         )
-        if schema.vocabulary or has_stacks:
-            schema = schema._replace(machine=machine())
-        elif _holds_addresses(schema):
-            schema = schema._replace(machine=Machine(kernel_function=_kernel_function()))
         total = losses.of_map(tracked.map) if schema.is_stream else None
         if total is None and tracked.lost_in in collection.maps:
             total = count_in(collection.maps[tracked.lost_in])
@@ -70,20 +60,9 @@ def of(collection: Collection, losses: Losses) -> Iterator[Reader]:
                 reader.schema = reader.schema._replace(
                     kernel=collection.kernel_types, machine=machine()
                 )
+            else:
+                reader.schema = reader.schema._replace(machine=names())
             yield reader
-
-
-def _holds_addresses(schema: Schema) -> bool:
-    """Return whether records have a member with addresses of the kernel.
-
-    Others need no names, and with those the run would keep the privileges to read them.
-    """
-    for type_id in filter(None, (schema.record, schema.key, schema.value)):
-        _, held = skip_mods_and_typedefs(schema.btf, type_id)
-        members = held.members if isinstance(held, types.Struct | types.Union) else ()
-        if any(member.name in KERNEL_ARRAYS | STACK_ARRAYS for member in members):
-            return True
-    return False
 
 
 def _machine(collection: Collection) -> Machine:
@@ -91,16 +70,14 @@ def _machine(collection: Collection) -> Machine:
 
     Stacks are in maps of fixed names, or in the only map of stacks.
     """
-    from beepy.enrich import symbols, user_symbols, users  # noqa: PLC0415 - only a vocabulary needs them
+    from beepy.enrich import symbols, user_symbols  # noqa: PLC0415 - only stacks need them
     from beepy.maps import stacks  # noqa: PLC0415 - as above
 
     known = symbols.Symbols()
     held = [each for each in collection.maps.values() if each.type == MapType.STACK_TRACE]
     only = held[0] if len(held) == 1 else None
     kernel, user = (collection.maps.get(name, only) for name in ("ig_kstack", "ig_ustack"))
-    return Machine(
-        user=users.user,
-        group=users.group,
+    return _names()._replace(
         kernel_stack=stacks.text_of(kernel, known.function) if kernel else no_name,
         user_stack=stacks.text_of(user) if user else no_name,
         user_symbols=(
@@ -110,16 +87,25 @@ def _machine(collection: Collection) -> Machine:
     )
 
 
-def _kernel_function() -> Callable[[int], str]:
-    """Return a function from an address to its name, which reads the symbols when first called."""
+def _names() -> Machine:
+    """Return what this machine knows without maps; each function imports what it needs."""
 
     @cache
-    def known() -> "Symbols":
-        from beepy.enrich.symbols import Symbols  # noqa: PLC0415 - few records have addresses
+    def known() -> Machine:
+        from beepy.enrich import here  # noqa: PLC0415 - few outputs have names
 
-        return Symbols()
+        return here.machine()
 
-    return lambda address: known().function(address)
+    def later(name: str) -> Callable[[Any], Any]:
+        def ask(about: Any) -> Any:  # noqa: ANN401 - as Machine has it
+            return getattr(known(), name)(about)
+
+        return ask
+
+    functions: dict[str, Any] = {
+        name: later(name) for name in Machine._fields if name not in _OF_MAPS
+    }
+    return Machine(**functions)
 
 
 def watches(collections: Sequence[Collection]) -> "Iterator[CgroupWatch]":

@@ -34,6 +34,7 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--interval": "interval={number}",
     "--key": "verify=Signer(key={text})",
     "--limit": "limit={number}",
+    "--raw": "raw=True",
     "--map-size": "map_sizes={entry}",
     "--max-overhead": "max_overhead={number}",
     "--missing": "missing={text}",

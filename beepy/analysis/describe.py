@@ -25,7 +25,7 @@ from beepy.btf.cformat import c_type
 from beepy.core.access import KIND_NAMES, parse, show
 from beepy.core.resolve import Fixup
 from beepy.errors import BtfError, DecodeError, RelocationError
-from beepy.events import text_lines
+from beepy.events import derived, text_lines
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
@@ -169,6 +169,7 @@ def _map_info(
         endless=metrics.endless,
         losses=losses,
         fields=tuple(_fields(decoders.of(schema))) if schema else (),
+        derived=tuple(derived.names(decoders.of(schema))) if schema else (),
     )
 
 

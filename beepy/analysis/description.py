@@ -56,8 +56,9 @@ class MapInfo(NamedTuple):
 
     ``not_shown`` is why a map with a role is not shown, None if it is. ``pinned`` is the path where
     the object pins it by name and reuses a map that is pinned there, None if it does not.
-    ``endless`` are the labels that have ever more values while the machine runs.
-    ``record_type`` is the type that a buffer's records are shown with, "" for other maps;
+    ``endless`` are the labels that have ever more values while the machine runs. ``derived`` are
+    the fields that can be asked for besides ``fields``. ``record_type`` is the type that a buffer's
+    records are shown with, "" for other maps;
     ``type_reason`` says why, if the map does not declare the types that it is shown with.
     ``losses`` is how a run counts what it loses, None if it is not shown.
     """
@@ -82,6 +83,7 @@ class MapInfo(NamedTuple):
     endless: tuple[str, ...]
     losses: LossCount | None
     fields: tuple[FieldInfo, ...]
+    derived: tuple[str, ...]
 
 
 class IteratorInfo(NamedTuple):

@@ -249,6 +249,7 @@ def _map(info: MapInfo) -> Iterator[str]:
             *([("not shown", info.not_shown)] if info.not_shown else []),
             *[("" if number else "metric", text) for number, text in enumerate(metrics)],
             *([("endless", endless)] if info.endless else []),
+            *([("derived", ", ".join(info.derived))] if info.derived else []),
             *([("losses", _losses(info.losses))] if info.losses else []),
         ],
     )

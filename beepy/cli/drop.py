@@ -14,7 +14,8 @@ from typing import Final
 
 from beepy import capability, uapi
 from beepy.errors import KernelError
-from beepy.events.batch import NO_MACHINE
+from beepy.events import meaning
+from beepy.events.decoder import Decoder
 from beepy.kernel.link import Step
 from beepy.launch import Launched, Loaded
 from beepy.log import Log
@@ -42,6 +43,14 @@ TABLE: Final[Mapping[Step, tuple[str, ...]]] = {
 }
 """Step after attaching -> the capabilities that it needs; what includes one will do as well."""
 
+_PRIVILEGED: Final = frozenset(
+    (
+        *("cgroup", "namespace", "exe", "place"),
+        *("symbol", "kernel_function", "kernel_stack", "user_function"),
+    )
+)
+"""Functions of ``Machine`` that read what not everybody may; users and devices are in public."""
+
 _ADMIN: Final = 1 << CAPABILITIES["CAP_SYS_ADMIN"]  # includes all that is found out
 _NO_FD: Final = 0xFFFFFFFF
 _PROBE: Final = "probe of privileges"
@@ -62,7 +71,7 @@ def drop(launched: Launched, more: Sequence[Step]) -> None:
             return
         _, held, _ = process.capabilities()
         steps = {*launched.steps, *_steps(launched.images), *more}
-        if any(schema.machine is not NO_MACHINE for schema in launched.run.schemas):
+        if any(schema.vocabulary for schema in launched.run.schemas):
             steps.add("names")
         kept = _bits(held, steps)
         # what is no longer effective stays permitted until it is known what is needed
@@ -76,6 +85,20 @@ def drop(launched: Launched, more: Sequence[Step]) -> None:
     else:
         names = [name for name, bit in CAPABILITIES.items() if kept >> bit & 1]
         _log.info("privileges given up, but for %s", ", ".join(names) or "those of any user")
+
+
+def asks_for_names(decoders: Iterable[Decoder], *, shows_meanings: bool) -> bool:
+    """Return whether names in rows need the step ``names``.
+
+    ``shows_meanings``: numbers are shown as what they mean, as in columns.
+    """
+    for decoder in decoders:
+        asked = set(decoder.asks)
+        if shows_meanings and not decoder.plain:
+            asked.update([function for _, function in meaning.named_numbers(decoder.shown())])
+        if not _PRIVILEGED.isdisjoint(asked):
+            return True
+    return False
 
 
 def _steps(images: Sequence[Loaded]) -> Iterator[Step]:

@@ -37,6 +37,7 @@ def replay(
     no_metrics: shown.NoMetrics = False,
     zero: shown.Zero = False,
     rows: shown.Rows = False,
+    raw: shown.Raw = False,
     no_tty: shown.NoTty = False,
     scrollback: shown.Scrollback = None,
     speed: Annotated[
@@ -74,7 +75,7 @@ def replay(
         file,
         Chosen(filters or (), wheres or ()),
         options,
-        arrangement=shown.arrangement(fields, sort, limit),
+        arrangement=shown.arrangement(fields, sort, limit, raw=raw),
         limit=count,
         until=until,
         speed=speed,

@@ -59,6 +59,7 @@ def run(
     no_metrics: shown.NoMetrics = False,
     zero: shown.Zero = False,
     rows: shown.Rows = False,
+    raw: shown.Raw = False,
     no_tty: shown.NoTty = False,
     scrollback: shown.Scrollback = None,
     interval: Annotated[
@@ -276,7 +277,7 @@ def run(
         filters=filters or (),
         wheres=wheres or (),
         texts=texts or (),
-        arrangement=shown.arrangement(fields, sort, limit),
+        arrangement=shown.arrangement(fields, sort, limit, raw=raw),
         programs=programs or (),
         types=_types(map_types or ()),
         map_sizes=_map_sizes(map_sizes or ()),

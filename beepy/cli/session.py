@@ -211,7 +211,7 @@ def _attach(
     _stop_by_signals(running, leave)
     if timeout is not None:
         signals.end_stalled_write(timeout)
-    launched.attached.append(partial(drop.drop, launched, _steps(options)))
+    launched.attached.append(partial(drop.drop, launched, _steps(options, running)))
     running.attach()
     for line in lines(launched):
         eprint(line)
@@ -237,12 +237,20 @@ def _showing(options: ShowOptions, launched: Launched) -> "Showing | None":
     return screen.make(row_options, options.scrollback, launched.images, options.replayed)
 
 
-def _steps(options: ShowOptions) -> "Sequence[Step]":
+def _steps(options: ShowOptions, running: Run) -> "Sequence[Step]":
     """Return what outputs do when all is attached: with ``files`` they create some."""
     destination = outputs.destination(options.output)
+    output = destination.output
     # the keys of the screen write and record where its user is
-    writes = options.record or destination.path or destination.output.is_screen
-    return ["files"] if writes else []
+    writes = options.record or destination.path or output.is_screen
+    steps: list[Step] = ["files"] if writes else []
+    if (
+        options.record
+        or output.names_stacks
+        or drop.asks_for_names(running.decoders, shows_meanings=output.shows_meanings)
+    ):
+        steps.append("names")
+    return steps
 
 
 def _rows(

@@ -203,6 +203,14 @@ Rows: TypeAlias = Annotated[
         rich_help_panel=panels.SHOW,
     ),
 ]
+Raw: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--raw",
+        help="Show numbers as they are, not what they mean.",
+        rich_help_panel=panels.SHOW,
+    ),
+]
 NoTty: TypeAlias = Annotated[
     bool,
     typer.Option("--no-tty", help="Plain output, even on a terminal.", rich_help_panel=panels.SHOW),
@@ -256,14 +264,18 @@ Texts: TypeAlias = Annotated[
 
 
 def arrangement(
-    fields: Sequence[str] | None, sort: Sequence[str] | None, limit: int | None
+    fields: Sequence[str] | None,
+    sort: Sequence[str] | None,
+    limit: int | None,
+    *,
+    raw: bool = False,
 ) -> "Arrangement | None":
     """Return how rows are arranged, None if no option says so."""
-    if not fields and not sort and limit is None:
+    if not fields and not sort and limit is None and not raw:
         return None
     from beepy.events.arrangement import Arrangement  # noqa: PLC0415 - few runs arrange
 
-    return Arrangement(fields or (), sort or (), limit)
+    return Arrangement(fields or (), sort or (), limit, raw)
 
 
 def output_name(

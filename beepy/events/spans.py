@@ -11,7 +11,7 @@
 from collections.abc import Container, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from beepy.events import meaning
+from beepy.events import meaning, rules
 from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
 from beepy.events.fields import RECORD, Field
@@ -37,8 +37,8 @@ class Spans:
         self._decoder = decoder
         fields = [field for field in decoder.fields if field.part == RECORD]
         times = _times(fields)
-        self.begin = _named(times, meaning.BEGIN)
-        self.end = _named(times, meaning.END) or _named(times, meaning.EVENT)
+        self.begin = _named(times, rules.BEGIN)
+        self.end = _named(times, rules.END) or _named(times, rules.EVENT)
         durations = _durations(fields)
         self.duration = _named(durations, _WHOLE) or (durations[0] if durations else None)
 

@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from beepy.events import meaning
-from beepy.events.batch import KERNEL_ARRAYS, STACK_ARRAYS, Batch, Machine, Schema
+from beepy.events.batch import Batch, Machine, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import VALUE, Field
+from beepy.events.frames import KERNEL_ARRAYS, USER_ARRAYS, function, parsed
 from beepy.events.gadget_fields import RAW, USER_STACK
+from beepy.events.own import PATHS
+from beepy.events.rules import KERNEL_STACK_IDS, USER_STACK_IDS
 
 _SEPARATOR: Final = "; "  # of frames in a text
 _ADDRESS: Final = 8  # bytes
@@ -25,14 +28,14 @@ _KERNEL_HALF: Final = 1 << 63  # from there on addresses are the kernel's
 USER, EITHER, KERNEL = range(3)  # in the order of a whole stack, the outermost frame first
 
 _IDS: Final[Mapping[str, int]] = {
-    **dict.fromkeys(("kern_stack_id", "kernel_stack_id", "kstack_id", "k_stack_id"), KERNEL),
-    **dict.fromkeys(("user_stack_id", "ustack_id", "u_stack_id"), USER),
+    **dict.fromkeys(KERNEL_STACK_IDS, KERNEL),
+    **dict.fromkeys(USER_STACK_IDS, USER),
     **dict.fromkeys(("stack_id", "stackid"), EITHER),
 }
 _ARRAYS: Final[Mapping[str, int]] = {
     **dict.fromkeys(KERNEL_ARRAYS, KERNEL),
-    **dict.fromkeys(("ustack", "user_stack"), USER),
-    **dict.fromkeys(STACK_ARRAYS, EITHER),
+    **dict.fromkeys(USER_ARRAYS, USER),
+    **dict.fromkeys(("stack", "stack_trace", "callchain"), EITHER),
 }
 _SIZES: Final = ("_sz", "_size")  # behind an array's name: how many bytes of it are set
 _NAMES: Final = ("comm", "task", "name")  # whose stack it is
@@ -73,6 +76,8 @@ class Stacks:
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
         self._stacks = _stacks_of(decoder)
+        fields = {field.path: field for field in decoder.fields}
+        self._pid = next((fields[path] for path in PATHS if path in fields), None)
         shown = decoder.shown()
         numbers = [field for field in shown if field.part == VALUE and _is_whole(field)]
         self.value: Field | None = numbers[0] if numbers else None
@@ -93,7 +98,8 @@ class Stacks:
         fields = [stack.field for stack in self._stacks]
         sizes = [stack.size for stack in self._stacks if stack.size]
         values = [self.value] if self.value else []
-        columns = iter(decoder.values(batch, [*fields, *sizes, *values]))
+        pids = [self._pid] if self._pid else []
+        columns = iter(decoder.values(batch, [*fields, *sizes, *values, *pids]))
         stacks = []
         columns_of = [next(columns) for _ in fields]
         sizes_of = {size: next(columns) for size in sizes}
@@ -103,11 +109,27 @@ class Stacks:
                 cut = map(_cut, column, sizes_of[stack.size])
             stacks.append([stack.frames(value) for value in cut])
         counts: Sequence[Any] = next(columns) if self.value else [1] * batch.records
+        if self._pid:
+            self._name_functions(stacks, next(columns))
         texts = decoder.texts(batch, self.before)
         names = zip(*texts, strict=True) if texts else iter([()] * batch.records)
         for before, count, *found in zip(names, counts, *stacks, strict=True):
             frames = [frame for inner in found for frame in reversed(inner)]
             yield Sample(before, tuple(frames) or ("[no stack]",), int(count or 0))
+
+    def _name_functions(self, stacks: list[list[Sequence[str]]], pids: Sequence[Value]) -> None:
+        """Replace addresses of processes by their functions, where the machine knows them."""
+        machine = self._decoder.schema.machine
+        for stack, rows in zip(self._stacks, stacks, strict=True):
+            if stack.kind == KERNEL:
+                continue
+            rows[:] = [
+                [
+                    function(machine, parsed(pid if isinstance(pid, int) else 0, word))
+                    for word in words
+                ]
+                for pid, words in zip(pids, rows, strict=True)
+            ]
 
 
 def lacks(decoder: Decoder) -> str:

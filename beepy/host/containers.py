@@ -5,9 +5,11 @@
     systemd's driver   .../docker-ID.scope, cri-containerd-ID.scope, crio-ID.scope, libpod-ID.scope
                        .../kubepods-burstable-podUID.slice, with "_" for each "-" of the UID
     cgroupfs' driver   .../docker/ID, /kubepods/burstable/podUID/ID
+                       .../kubepods-podUID.slice:cri-containerd:ID
     a unit             .../NAME.service, in system.slice or a user's
 
-The runtimes' files on the host say which names an id has.
+The runtimes' files on the host say which names an id has. ``located`` goes the other way: what a
+cgroup's path says.
 """
 
 import re
@@ -23,6 +25,8 @@ _ID: Final = re.compile(r"[0-9a-f]{12,64}")
 _SCOPE: Final = re.compile(r"(?:[a-z]+(?:-[a-z]+)*-)?([0-9a-f]{64})(?:\.scope)?")
 _POD: Final = re.compile(r"(?:kubepods(?:-[a-z]+)?-)?pod([0-9a-f]{8}[0-9a-f_-]{4,60})(?:\.slice)?")
 _UID: Final = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}")
+_NESTED: Final = re.compile(r"[^:]+\.slice:[a-z-]+:[0-9a-f]{64}")  # runc without systemd
+_UNIT: Final = re.compile(r".+\.(?:service|scope|socket|mount|swap)")
 _MAX_LISTED: Final = 8
 
 
@@ -62,6 +66,36 @@ def first(
             failure = failure or error
     assert failure, "there are trees"
     raise failure
+
+
+class Located(NamedTuple):
+    """What the path of a cgroup says: the id of a container, the UID of a pod, a unit; or ""."""
+
+    container: str = ""
+    pod: str = ""
+    unit: str = ""
+
+
+def located(path: str) -> Located:
+    """Return what a cgroup belongs to, by its path from the root of cgroups on.
+
+    The container is the outermost one: what is below it has names that it chooses itself. The unit
+    is the innermost one outside.
+    """
+    pod = unit = ""
+    names = [
+        part
+        for name in path.split("/")
+        for part in (name.split(":") if _NESTED.fullmatch(name) else (name,))
+    ]
+    for name in names:
+        if match := _POD.fullmatch(name):
+            pod = match[1].replace("_", "-")
+        if _UNIT.fullmatch(name):
+            unit = name
+        if match := _SCOPE.fullmatch(name):
+            return Located(match[1], pod, unit)
+    return Located("", pod, unit)
 
 
 def container(tree: Tree, name: str) -> str:

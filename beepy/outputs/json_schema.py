@@ -5,7 +5,7 @@ from typing import Any, Final, TypeAlias
 
 from beepy.btf.cformat import c_type
 from beepy.btf.types import VOID
-from beepy.events import meaning
+from beepy.events import meaning, rules
 from beepy.events.codec import Codec
 from beepy.events.decoder import Decoder
 from beepy.events.fields import VALUE, Field, is_summed
@@ -26,7 +26,7 @@ _INTEGERS: Final = {
     for codes, bits in (("bB", 8), ("hH", 16), ("iI", 32), ("qQ", 64))
     for code in codes
 }
-_MEANINGS: Final = {meaning.TIME: "time", meaning.DURATION: "duration"}
+_MEANINGS: Final = {rules.TIME: "time", rules.DURATION: "duration"}
 
 
 def room() -> Iterator[int]:

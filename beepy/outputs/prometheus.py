@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from beepy.errors import OutputError
 from beepy.events.batch import Batch, Schema
@@ -21,10 +21,13 @@ from beepy.outputs.series import EventMetric, MetricLabels, StreamCounts, TableM
 
 if TYPE_CHECKING:
     from beepy.events.label_decoders import MachineNames
+    from beepy.events.slots import Slots  # few metrics have derived labels
     from beepy.outputs.exporter_page import ExporterPage
     from beepy.outputs.metrics_server import MetricsServer
 
 _log = Log(__name__)
+
+_SLOT: Final = 256  # bytes of a derived label: pending records have it, too
 
 
 class Exporter(NamedTuple):
@@ -88,6 +91,7 @@ class Prometheus:
         self._exporter_page: ExporterPage | None = None
         self._types: dict[str, tuple[str, str]] = {}  # metric name -> TYPE and HELP, sorted
         self._streams: dict[Schema, _Stream] = {}
+        self._slots: dict[EventMetric, Slots] = {}  # of those with derived labels
         self._tables: dict[Schema, TableMetric] = {}
         self._drained: dict[Schema, list[EventMetric]] = {}  # tables that the run empties
         self._render_lock = threading.Lock()
@@ -139,12 +143,17 @@ class Prometheus:
             stream.counts.add(batch)
             if batch.records:
                 for metric in stream.metrics:
-                    metric.write(batch)
+                    metric.write(self._slotted(metric, batch))
             if batch.records and self._exporter_page:
                 self._exporter_page.write(batch)
         elif batch.records:
             for metric in self._drained.get(batch.schema, ()):
                 metric.write(batch)
+
+    def _slotted(self, metric: EventMetric, batch: Batch) -> Batch:
+        """Return the batch with what the metric's derived labels are now."""
+        slots = self._slots.get(metric)
+        return slots.add(batch) if slots else batch
 
     def close(self) -> None:
         """Refuse waiting scrapes, and stop the server and its threads."""
@@ -206,10 +215,18 @@ class Prometheus:
     def _add(self, metric: Metric, image: str) -> None:
         """Add a map's metric; ``image`` is the value of its label of that name, or ""."""
         name, role, decoder, value, chosen, measure = metric
-        schema = metric.schema
+        schema, fields = metric.schema, metric.fields
+        derived = [field for field in fields if field.derived] if schema.is_stream else []
+        slots = None
+        if derived:
+            from beepy.events.slots import Slots  # noqa: PLC0415 - few metrics have such labels
+
+            slots = Slots(decoder, derived, _SLOT)
+            decoder, fields = slots.decoder, [slots.of(field) for field in fields]
+            value = value and slots.of(value)
         labels = MetricLabels(
             decoder,
-            metric.fields,
+            fields,
             metric.names,
             image=image,
             taken=metric.reserved,
@@ -231,6 +248,8 @@ class Prometheus:
             max_series=self._max_series,
             slots=bool(measure and measure.slots),
         )
+        if slots:
+            self._slots[event_metric] = slots
         if schema.is_stream:
             self._streams[schema].metrics.append(event_metric)
         else:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from beepy.events import meaning
+from beepy.events import meaning, rules
 from beepy.events.batch import Batch, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
@@ -26,8 +26,8 @@ MAX_BYTES: Final = 2048
 _MOST_GROUPS: Final = 4096  # of one field
 _MOST_BYTES: Final = 2 << 20  # of them
 _MAX_IMAGES: Final = 4
-_TIMES: Final = (meaning.TIME, meaning.RECENT)
-_RANGES: Final = (*_TIMES, meaning.DURATION)  # of which no value comes again
+_TIMES: Final = (rules.TIME, rules.RECENT)
+_RANGES: Final = (*_TIMES, rules.DURATION)  # of which no value comes again
 _REALS: Final = frozenset("efd")
 
 

@@ -4,6 +4,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Final, NamedTuple
 
 from beepy import new_file
@@ -16,6 +17,7 @@ from beepy.log import Log
 from beepy.recording import items
 from beepy.recording.blocks import BlockWriter
 from beepy.recording.items import Kind
+from beepy.recording.names import NamesWriter
 from beepy.recording.recorder import clocks, opening_items
 
 _log = Log(__name__)
@@ -58,6 +60,7 @@ class FlightRecorder:
         self._fd = -1
         self._opening: list[bytes] = []
         self._numbers: dict[Schema, int] = {}
+        self._names = NamesWriter(())
         self._kept: deque[_Kept] = deque()
         self._size = 0
         self._saved = 0  # how many of the oldest items a file has already
@@ -74,6 +77,7 @@ class FlightRecorder:
         """Create the file of the end, which is empty until then. Raises OutputError."""
         self._fd = new_file.create(self._path)
         self._series = new_file.Series(*os.path.splitext(self._path))  # noqa: PTH122 - as typed
+        self._names = NamesWriter(decoders)
         self._opening, self._numbers = opening_items(self._about, decoders)
         self._clock = clocks()
 
@@ -83,6 +87,7 @@ class FlightRecorder:
         if now - self._clock_read >= _PERIOD:
             self._clock_read = now
             self._keep(_Kept(clocks(), 0))
+        self._names.items(batch)  # they are written with the records, as they are then
         if batch.records or batch.lost or batch.final:
             row = max(sum([part.stride for part in batch.parts]), 1)
             for part in slices(batch, max(self._limit // _PIECES // row, 1)):
@@ -137,9 +142,9 @@ class FlightRecorder:
                 blocks.write([*self._opening, self._clock])
                 pending: list[bytes] = []
                 size = 0
-                for kept in self._kept:
-                    pending.append(kept.item)
-                    size += len(kept.item)
+                for item in chain(self._names.all(), [kept.item for kept in self._kept]):
+                    pending.append(item)
+                    size += len(item)
                     if size >= _BLOCK:
                         blocks.write(pending)
                         pending, size = [], 0

@@ -12,6 +12,7 @@ from beepy.events.decoder import Decoder
 from beepy.recording import items
 from beepy.recording.blocks import BlockWriter
 from beepy.recording.items import Kind
+from beepy.recording.names import NamesWriter
 
 _PERIOD: Final = 1.0  # seconds between blocks: what a kill loses
 _MAX_PENDING: Final = 4 << 20  # bytes of a block, not compressed
@@ -30,6 +31,7 @@ class Recorder:
         self._file: BinaryIO | None = None
         self._blocks: BlockWriter | None = None
         self._numbers: dict[Schema, int] = {}
+        self._names = NamesWriter(())
         self._pending: list[bytes] = []
         self._size = 0
         self._written = 0.0
@@ -41,6 +43,7 @@ class Recorder:
             self._blocks = BlockWriter(self._file)
         except OSError as error:
             raise new_file.failed(self._path, error) from None
+        self._names = NamesWriter(decoders)
         opening, self._numbers = opening_items(self._about, decoders)
         for item in opening:
             self._add(item)
@@ -48,6 +51,10 @@ class Recorder:
 
     def write(self, batch: Batch) -> None:
         """Keep a batch for the next block. Raises OutputError."""
+        for item in self._names.items(batch):
+            self._add(item)
+            if self._size > _MAX_PENDING:
+                self._write()
         if batch.records or batch.lost or batch.final:
             self._add(items.batch_item(self._numbers[batch.schema], batch))
         if self._size > _MAX_PENDING or time.monotonic() - self._written > _PERIOD:

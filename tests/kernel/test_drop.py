@@ -115,17 +115,39 @@ def test_rows_on_a_terminal_are_drawn_without_privileges(beepy: Beepy) -> None:
         assert running.end().code == 0
 
 
-def test_a_recording_is_written_with_that_of_files_alone(beepy: Beepy, tmp_path: Path) -> None:
+def test_a_recording_is_written_with_those_of_files_and_names(beepy: Beepy, tmp_path: Path) -> None:
     path = str(tmp_path / "exits")
     options = ("--record", path, "-o", "json", "--no-metrics")
     with beepy.start("run", "exitsnoop", *options) as running:
-        expect(running, "CAP_DAC_OVERRIDE")
+        expect(running, "CAP_DAC_OVERRIDE", *NAMES)
         while not running.out:
             exits.fork([Exit(b"recorded", 3)])
         done = running.end()
     assert done.code == 0
     replayed = beepy("replay", path, "-o", "json")
     assert replayed.out == done.out
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-o", "json", "--fields", "comm,container"),
+        ("-o", "none", "--where", 'exe ~ "x"'),
+        ("-o", "csv", "--top", "1", "--by", "unit"),
+    ],
+    ids=" ".join,
+)
+def test_processes_are_looked_up(beepy: Beepy, options: tuple[str, ...]) -> None:
+    with beepy.start("run", "exitsnoop", "--no-metrics", *options) as running:
+        expect(running, *NAMES)
+        assert running.end().code == 0
+
+
+@pytest.mark.parametrize("options", [("-o", "columns"), ("-o", "json", "--fields", "+user,+argv")])
+def test_names_of_users_are_public(beepy: Beepy, options: tuple[str, ...]) -> None:
+    with beepy.start("run", "opensnoop", "--no-metrics", *options) as running:
+        expect(running)
+        assert running.end().code == 0
 
 
 def test_stacks_of_the_kernel_are_looked_up(

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from beepy.btf.writer import BtfWriter
-from beepy.events import meaning, semantics
+from beepy.events import meaning, rules, semantics
 from beepy.events.codec import Codec
 from beepy.events.decoder import Decoder
 from beepy.events.literals import VariableRef, write
@@ -84,7 +84,7 @@ def test_a_meaning_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         meaning,
         "TABLE",
-        (meaning.Rule("level", text=lambda value: f"LOW {value}", names=frozenset(["level"])),),
+        (rules.Rule("level", text=lambda value: f"LOW {value}", names=frozenset(["level"])),),
     )
     w = BtfWriter()
     schema = stream(w, w.struct("event", 4, [("level", w.integer(), 0)]))

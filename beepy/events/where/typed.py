@@ -9,7 +9,6 @@ from beepy.events import regex
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
 from beepy.events.memo import Memo
-from beepy.events.selection import fields_by_name
 from beepy.events.where import constants, tree
 from beepy.events.where.constants import Type
 from beepy.events.where.grammar import refused
@@ -45,7 +44,6 @@ class _Typed:
     ) -> None:
         self._source = expression.source
         self._decoder = decoder
-        self._fields = fields_by_name(decoder.fields)
         self._columns = columns
 
     def test(self, node: tree.Node) -> Test:
@@ -57,7 +55,7 @@ class _Typed:
             case tree.Not(inner):
                 return negated(self.test(inner))
             case tree.IsNull(name):
-                return missing(self._column(self._fields[name.text]))
+                return missing(self._column(self._field(name)))
             case tree.Truth(name):
                 return self._truth(name)
             case tree.Match(name, constant):
@@ -92,7 +90,7 @@ class _Typed:
 
     def _beside(self, name: tree.Name, sign: str, other: tree.Name, column: int) -> Test:
         """Compare two fields; or a field with a name that is no field, such as that of an errno."""
-        if other.text not in self._fields:
+        if not self._decoder.named(other.text):
             constant = tree.Constant("name", other.text, other.column)
             return self._comparison(name, sign, constant, column)
         (left, left_kind), (right, right_kind) = self._typed(name), self._typed(other)
@@ -139,11 +137,16 @@ class _Typed:
             raise self._refuse(constant.column, str(error)) from None
 
     def _typed(self, name: tree.Name) -> tuple[Field, Type]:
-        field = self._fields[name.text]
+        field = self._field(name)
         kind = constants.type_of(self._decoder, field)
         if kind is None:
             raise self._refuse(name.column, f"'{safe(name.text)}' is an array or a struct")
         return field, kind
+
+    def _field(self, name: tree.Name) -> Field:
+        field = self._decoder.named(name.text)
+        assert field  # the map was chosen because it has it
+        return field
 
     def _as_number(self, field: Field) -> Field:
         codec = field.codec.as_number()

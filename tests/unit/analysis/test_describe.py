@@ -70,6 +70,7 @@ map print_exits
   sizes    4194304 bytes
   value    struct event
   role     print
+  derived  age, exe, argv, cgroup, container, pod, namespace, unit
   losses   counted by code that beepy adds to the programs
   fields
     start_time  u64       8 bytes at 0    record

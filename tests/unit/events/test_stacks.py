@@ -6,7 +6,7 @@ import pytest
 
 from beepy.btf.writer import BtfWriter
 from beepy.events import stacks
-from beepy.events.batch import Machine, Schema
+from beepy.events.batch import Frame, Machine, Schema
 from beepy.events.choice import apply as choose
 from beepy.events.decoder import Decoder
 from beepy.events.stacks import Sample, Stacks
@@ -142,3 +142,14 @@ def test_stacks_of_a_vocabulary() -> None:
     batch = snapshot(schema, [(struct.pack("<IIII", 7, 8, 1, 9), struct.pack("<Q", 4))])
     (sample,) = Stacks(Decoder(schema)).samples(batch)
     assert sample == Sample((), ("main", "0x10", "entry", "ksys_read", "do_read"), 4)
+
+
+def test_functions_of_processes_have_names() -> None:
+    w = BtfWriter()
+    u32, u64 = w.integer("u32", 4, 0), w.integer("u64", 8, 0)
+    members = [("ustack", w.array(u64, 3), 0), ("pid", u32, 192)]
+    machine = Machine(user_function=lambda f: "main" if f == Frame(42, 0x10) else "")
+    schema = stream(w, w.struct("event", 28, members))._replace(machine=machine)
+    records = [struct.pack("<3QI", 0x20, 0x10, 0, pid) for pid in (42, 43)]
+    samples = list(Stacks(Decoder(schema)).samples(ring(schema, records)))
+    assert [sample.frames for sample in samples] == [("main", "0x20"), ("0x10", "0x20")]

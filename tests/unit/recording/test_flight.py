@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from beepy.errors import OutputError
-from beepy.events.batch import Batch
+from beepy.events.batch import Batch, Machine, Place
 from beepy.events.decoder import Decoder
 from beepy.events.stats import RunStats
 from beepy.recording.flight import FlightRecorder
@@ -15,7 +15,7 @@ from beepy.recording.playback import Playback
 from beepy.session import Run
 from tests.soak import times
 from tests.support.events import Exits, ring
-from tests.unit.recording.test_recording import CPUS, EVENTS, TABLE, batches, replayed
+from tests.unit.recording.test_recording import CPUS, EVENTS, TABLE, batches, event, replayed
 
 EXITS = Exits().schema
 
@@ -146,3 +146,20 @@ def test_a_file_that_exists_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "x.rec").write_text("mine")
     with pytest.raises(OutputError, match="file exists"):
         opened(tmp_path / "x.rec")
+
+
+def test_names_are_written_whenever_they_came(tmp_path: Path) -> None:
+    """Records that are overwritten were the first to have them."""
+    known = EVENTS._replace(machine=Machine(place=lambda _: Place(container="web")))
+    path = tmp_path / "x.rec"
+    flight = Flight(path, 1 << 10)
+    flight.recorder.open([Decoder(known)])
+    flight.take([ring(known, [event(7)])] * 200)
+    flight.recorder.close()
+    assert flight.stats.overwritten
+    with Playback(str(path)) as playback:
+        *_, batch = playback
+        decoder = Decoder(batch.schema)
+        field = decoder.named("container")
+        assert field
+        assert decoder.values(batch, [field]) == [["web"]]
