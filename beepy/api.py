@@ -1,15 +1,16 @@
 """The public functions that do a whole run: what ``beepy run`` does, from Python."""
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
-from types import MappingProxyType, UnionType
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
 from beepy import arguments
 from beepy.btf.btf import Btf
 from beepy.collection.missing import Missing
 from beepy.errors import UsageError
-from beepy.events.row import Row
+from beepy.events.row import Row, Rows
 from beepy.hooks.target import Target
 from beepy.launch import RunRequest, launch
 from beepy.log import Log
@@ -47,6 +48,7 @@ def open(  # noqa: A001 - as in tarfile and wave
     fields: str | Sequence[str] = (),
     sort: str | Sequence[str] = (),
     limit: int | None = None,
+    raw: bool = False,
     texts: str | Sequence[str] = (),
     programs: str | Sequence[str] = (),
     types: Mapping[str, str] = _NO_TYPES,
@@ -65,6 +67,7 @@ def open(  # noqa: A001 - as in tarfile and wave
     interval: float | None = _INTERVAL,
     timeout: float | None = None,
     count: int | None = None,
+    until: str = "",
     cost: bool = False,
     max_overhead: float | None = None,
     shed: bool = False,
@@ -76,6 +79,7 @@ def open(  # noqa: A001 - as in tarfile and wave
     pull: PullPolicy | None = None,
     verify: bool | Signer | Sequence[Signer] = False,
     policy: str | Path | None = None,
+    read_only: bool = False,
     options: Options | None = None,
 ) -> Run:
     """Find, parse and load images, and return a run; nothing is attached yet.
@@ -93,12 +97,13 @@ def open(  # noqa: A001 - as in tarfile and wave
 
     ``filters`` are ``[MAP,]FIELD,REGEX``, ``where`` are expressions. ``fields`` are what rows have:
     ``[MAP:]FIELD,FIELD``, or ``-FIELD`` for all but it; ``sort`` is the order of each reading of a
-    table, ``[MAP:][-]FIELD``, ``limit`` the rows that are shown of it. ``texts`` are
-    ``[MAP,]FIELD`` of arrays of bytes that are text. ``pid``, ``comm``, ``uid``, ``cgroup`` (a
-    directory), ``container``, ``pod`` and ``unit`` choose whose events are shown, each one or
-    several. Tables are read each ``interval`` seconds (None: only at the end, and through
-    ``run.maps``); without ``interval`` as often as the image says. The run ends after ``timeout``
-    seconds or ``count`` rows.
+    table, ``[MAP:][-]FIELD``, ``limit`` the rows that are shown of it. ``raw``: enums are
+    numbers. ``texts`` are ``[MAP,]FIELD`` of arrays of bytes that are text. ``pid``, ``comm``,
+    ``uid``, ``cgroup`` (a directory), ``container``, ``pod`` and ``unit`` choose whose events are
+    shown, each one or several. Tables are read each ``interval`` seconds (None: only at the end,
+    and through ``run.maps``); without ``interval`` as often as the image says. The run ends after
+    ``timeout`` seconds or ``count`` rows, or with the first row for which the expression ``until``
+    is true.
 
     ``cost``: measure what the programs cost (``run.stats.cost``); if they take more than
     ``max_overhead`` of one CPU (0.02: 2 %), they are detached, and the iteration ends with
@@ -107,44 +112,45 @@ def open(  # noqa: A001 - as in tarfile and wave
 
     ``pull`` is when a registry is asked, in place of ``options.pull``. ``verify`` is who must have
     signed the images, True for those whom the policy names; ``policy`` is a file that says which
-    images may be used.
+    images may be used. ``read_only`` refuses programs that can change more than their own maps.
 
     Raises BeepyError, TypeError for an argument of a wrong type.
     """
     if not images:
         raise UsageError("images: expected at least one, got none")
-    _expect(
+    arguments.expect(
         "images",
         images,
         "a name, a path, an Image or a CollectionSpec",
         str | Path | Image | CollectionSpec,
     )
-    _expect("variables", [variables], "a mapping of names to values", Mapping)
-    _expect("types", [types], "a mapping of maps to types", Mapping)
-    _expect("types", types.values(), "a type in C for each map", str)
-    _expect("map_sizes", [map_sizes], "a mapping of maps to sizes", Mapping)
-    _expect("map_sizes", map_sizes.values(), "a number or text for each map", int | str)
-    _expect("targets", [targets], "a mapping of programs to what they attach to", Mapping)
-    _expect("targets", targets.values(), "a text for each program", str)
+    arguments.expect("variables", [variables], "a mapping of names to values", Mapping)
+    arguments.expect("types", [types], "a mapping of maps to types", Mapping)
+    arguments.expect("types", types.values(), "a type in C for each map", str)
+    arguments.expect("map_sizes", [map_sizes], "a mapping of maps to sizes", Mapping)
+    arguments.expect("map_sizes", map_sizes.values(), "a number or text for each map", int | str)
+    arguments.expect("targets", [targets], "a mapping of programs to what they attach to", Mapping)
+    arguments.expect("targets", targets.values(), "a text for each program", str)
     for name, text in {"iface": iface, "netns": netns, "binary": binary}.items():
-        _expect(name, [text], "a text", str | int if name == "netns" else str | Path)
+        arguments.expect(name, [text], "a text", str | int if name == "netns" else str | Path)
     for name, seconds in {"interval": interval, "timeout": timeout}.items():
         if seconds is not None:
             arguments.expect_seconds(name, seconds)
-    _expect("count", [count], "a number above 0", int | None)
+    arguments.expect("count", [count], "a number above 0", int | None)
     if count is not None and count < 1:
         raise arguments.wrong_value("count", "a number above 0", count)
-    _expect("rewrite", [rewrite], "True or False", bool)
-    _expect("max_overhead", [max_overhead], "a number above 0", int | float | None)
+    arguments.expect("until", [until], "an expression", str)
+    arguments.expect("rewrite", [rewrite], "True or False", bool)
+    arguments.expect("max_overhead", [max_overhead], "a number above 0", int | float | None)
     if max_overhead is not None and not max_overhead > 0:
         raise arguments.wrong_value("max_overhead", "a number above 0", max_overhead)
     if shed and max_overhead is None:
         raise UsageError("shed: expected max_overhead too")
     if trace is not None and not callable(trace):
         raise arguments.wrong_type("trace", "a function", trace)
-    _expect("btf", [btf], "a path, or types", Btf | str | Path | None)
-    _expect("pins", [pins], "Pins(...)", Pins | None)
-    _expect("options", [options], "Options(...)", Options | None)
+    arguments.expect("btf", [btf], "a path, or types", Btf | str | Path | None)
+    arguments.expect("pins", [pins], "Pins(...)", Pins | None)
+    arguments.expect("options", [options], "Options(...)", Options | None)
     chosen = options or Options()
     chosen = _verifying(
         chosen if pull is None else chosen._replace(pull=pull), policy, verify=verify
@@ -154,15 +160,15 @@ def open(  # noqa: A001 - as in tarfile and wave
         raise UsageError("verify: expected images by name or path: others are not verified here")
     common = Target(binary=str(binary), iface=iface, netns=str(netns))
     directories = (cgroup,) if isinstance(cgroup, str | Path) else cgroup
-    _expect("cgroup", directories, "a path, or several", str | Path)
+    arguments.expect("cgroup", directories, "a path, or several", str | Path)
     subjects = Subjects(
-        pids=_numbers("pid", pid, 1),
-        uids=_numbers("uid", uid, 0),
-        comms=tuple(_listed("comm", comm)),
+        pids=arguments.numbers("pid", pid, 1),
+        uids=arguments.numbers("uid", uid, 0),
+        comms=tuple(arguments.listed("comm", comm)),
         cgroups=tuple(map(str, directories)),
-        containers=tuple(_listed("container", container)),
-        pods=tuple(_listed("pod", pod)),
-        units=tuple(_listed("unit", unit)),
+        containers=tuple(arguments.listed("container", container)),
+        pods=tuple(arguments.listed("pod", pod)),
+        units=tuple(arguments.listed("unit", unit)),
     )
     request = RunRequest(
         images=[
@@ -170,11 +176,11 @@ def open(  # noqa: A001 - as in tarfile and wave
         ],
         options=chosen,
         variables=variables,
-        filters=_listed("filters", filters),
-        wheres=_listed("where", where),
-        arrangement=_arrangement(fields, sort, limit),
-        texts=_listed("texts", texts),
-        programs=_listed("programs", programs),
+        filters=arguments.listed("filters", filters),
+        wheres=arguments.listed("where", where),
+        arrangement=_arrangement(fields, sort, limit, raw=raw),
+        texts=arguments.listed("texts", texts),
+        programs=arguments.listed("programs", programs),
         types=types,
         map_sizes=map_sizes,
         attach=targets,
@@ -187,11 +193,13 @@ def open(  # noqa: A001 - as in tarfile and wave
         own_intervals=interval == _INTERVAL,
         timeout=timeout,
         limit=count,
+        until=until,
         rewrite=rewrite,
         cost=bool(cost),
         max_overhead=max_overhead,
         shed=bool(shed),
         trace=trace,
+        read_only=bool(read_only),
     )
     return launch(request).run
 
@@ -204,24 +212,34 @@ def replay(
     fields: str | Sequence[str] = (),
     sort: str | Sequence[str] = (),
     limit: int | None = None,
+    raw: bool = False,
     speed: float | None = None,
     count: int | None = None,
+    until: str = "",
 ) -> Run:
     """Return the run of a recording (``--record``), which needs no privilege.
 
-    The caller closes the run. ``filters``, ``where``, ``fields``, ``sort``, ``limit`` and ``count``
-    are those of ``open``; ``speed`` is how many seconds of the recording pass in one (None: all at
-    once). Raises RecordingError, UsageError.
+    The caller closes the run. ``filters``, ``where``, ``fields``, ``sort``, ``limit``, ``raw``,
+    ``count`` and ``until`` are those of ``open``; ``speed`` is how many seconds of the recording
+    pass in one (None: all at once). Raises RecordingError, UsageError.
     """
     from beepy.chosen import Chosen  # noqa: PLC0415 - a run needs none of it
     from beepy.launch import replay as launch_replay  # noqa: PLC0415 - as above
 
-    _expect("path", [path], "a path", str | Path)
+    arguments.expect("path", [path], "a path", str | Path)
+    arguments.expect("until", [until], "an expression", str)
     if speed is not None:
         arguments.expect_seconds("speed", speed)
-    chosen = Chosen(_listed("filters", filters), _listed("where", where))
-    arrangement = _arrangement(fields, sort, limit)
-    return launch_replay(str(path), chosen, arrangement=arrangement, limit=count, speed=speed).run
+    chosen = Chosen(arguments.listed("filters", filters), arguments.listed("where", where))
+    arrangement = _arrangement(fields, sort, limit, raw=raw)
+    return launch_replay(
+        str(path),
+        chosen,
+        arrangement=arrangement,
+        limit=count,
+        until=until,
+        speed=speed,
+    ).run
 
 
 class OpenOptions(TypedDict, total=False):
@@ -233,6 +251,7 @@ class OpenOptions(TypedDict, total=False):
     fields: str | Sequence[str]
     sort: str | Sequence[str]
     limit: int | None
+    raw: bool
     texts: str | Sequence[str]
     programs: str | Sequence[str]
     types: Mapping[str, str]
@@ -251,6 +270,7 @@ class OpenOptions(TypedDict, total=False):
     interval: float | None
     timeout: float | None
     count: int | None
+    until: str
     cost: bool
     max_overhead: float | None
     shed: bool
@@ -262,22 +282,36 @@ class OpenOptions(TypedDict, total=False):
     pull: PullPolicy | None
     verify: bool | Signer | Sequence[Signer]
     policy: str | Path | None
+    read_only: bool
     options: Options | None
 
 
 def run(
-    *images: str | Path | Image | CollectionSpec, **options: Unpack[OpenOptions]
+    *images: str | Path | Image | CollectionSpec,
+    top: int | None = None,
+    by: str | Sequence[str] = "",
+    every: float = 0,
+    total: str = "",
+    average: str = "",
+    **options: Unpack[OpenOptions],
 ) -> Generator[Row, None, None]:
     """Load and attach images, and yield their rows until ``timeout`` or ``count``.
 
-    The arguments are those of ``open``. When the iteration ends, or the caller breaks or interrupts
+    The arguments are those of ``open``. With ``top``, the rows are the largest groups ``by`` some
+    fields, as of ``Run.top``. When the iteration ends, or the caller breaks or interrupts
     it, everything is detached, and known losses are warnings; errors come with the first row. A
     loop that is left early does not read what is still in the buffers. Raises BeepyError.
     """
+    if top is None and (by or every or total or average):
+        raise UsageError("by: expected top, too")
     with open(*images, **options) as running:
+        shown: Iterable[Rows] = running
+        if top is not None:
+            fields = ",".join(arguments.listed("by", by))
+            shown = running.top(top, fields, every=every, total=total, average=average)
         running.attach()
         try:
-            yield from running.events()
+            yield from chain.from_iterable(shown)
         finally:
             for schema, lost in running.stats.lost.items():
                 if lost:
@@ -308,7 +342,7 @@ def describe(
     """
     from beepy.inspection import inspect  # noqa: PLC0415 - a run needs none of it
 
-    _expect("btf", [btf], "a path, or types", Btf | str | Path | None)
+    arguments.expect("btf", [btf], "a path, or types", Btf | str | Path | None)
     if btf and not (check or relocations):
         raise UsageError("btf: expected check=True or relocations=True too")
     found = lookup.find(image, options or Options())
@@ -327,7 +361,7 @@ def verify(
     Its ``signature`` is the one that was verified, None for an image that is accepted without, such
     as a bundled one. What is returned can be run. Raises UntrustedImage and other BeepyErrors.
     """
-    _expect("image", [image], "its name or path", str | Path)
+    arguments.expect("image", [image], "its name or path", str | Path)
     if not signers and policy is None:
         raise UsageError("signers: expected at least one, or a policy")
     return lookup.find(image, _verifying(options or Options(), policy, verify=signers))
@@ -342,8 +376,8 @@ def _verifying(
     options: Options, policy: str | Path | None, *, verify: bool | Signer | Sequence[Signer]
 ) -> Options:
     """Return the options with a policy that asks for these signers, or with that of a file."""
-    _expect("policy", [policy], "a path", str | Path | None)
-    _expect("verify", [verify], "True, a Signer, or several", bool | Sequence)
+    arguments.expect("policy", [policy], "a path", str | Path | None)
+    arguments.expect("verify", [verify], "True, a Signer, or several", bool | Sequence)
     if not verify and policy is None:
         if verify is not False:  # a list that lost its signers
             raise UsageError("verify: expected at least one signer, got none")
@@ -355,7 +389,7 @@ def _verifying(
         signers = (verify,)
     else:
         signers = () if isinstance(verify, bool) else verify
-    _expect("verify", signers, "True, a Signer, or several", Signer)
+    arguments.expect("verify", signers, "True, a Signer, or several", Signer)
     if policy is not None:
         if signers:
             raise UsageError("verify: expected True: the policy names the signers")
@@ -365,41 +399,16 @@ def _verifying(
     return options._replace(policy=chosen, verify=bool(verify))
 
 
-def _numbers(name: str, numbers: int | Sequence[int] | None, least: int) -> tuple[int, ...]:
-    expected = "a number above 0, or several" if least else "a number, or several"
-    listed = () if numbers is None else (numbers,) if isinstance(numbers, int | str) else numbers
-    _expect(name, [listed], expected, Sequence)
-    _expect(name, listed, expected, int)
-    if wrong := [number for number in listed if number < least]:
-        raise arguments.wrong_value(name, expected, wrong[0])
-    return tuple(listed)
-
-
-def _listed(name: str, texts: str | Sequence[str]) -> Sequence[str]:
-    if isinstance(texts, str):
-        return (texts,)
-    _expect(name, [texts], "a text, or several", Sequence)
-    _expect(name, texts, "texts", str)
-    return texts
-
-
 def _arrangement(
-    fields: str | Sequence[str], sort: str | Sequence[str], limit: int | None
+    fields: str | Sequence[str], sort: str | Sequence[str], limit: int | None, *, raw: bool
 ) -> "Arrangement | None":
     """Return how rows are arranged, None if no argument says so."""
-    _expect("limit", [limit], "a number above 0", int | None)
+    arguments.expect("limit", [limit], "a number above 0", int | None)
     if limit is not None and limit < 1:
         raise arguments.wrong_value("limit", "a number above 0", limit)
-    texts = _listed("fields", fields), _listed("sort", sort)
-    if not any(texts) and limit is None:
+    texts = arguments.choices("fields", fields), arguments.listed("sort", sort)
+    if not any(texts) and limit is None and not raw:
         return None
     from beepy.events.arrangement import Arrangement  # noqa: PLC0415 - few runs arrange
 
-    return Arrangement(*texts, limit)
-
-
-def _expect(name: str, values: Iterable[object], expected: str, kinds: type | UnionType) -> None:
-    """Raise TypeError for the first value that is of no such kind."""
-    for value in values:
-        if not isinstance(value, kinds):
-            raise arguments.wrong_type(name, expected, value)
+    return Arrangement(*texts, limit, bool(raw))

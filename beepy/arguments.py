@@ -1,10 +1,7 @@
-"""Arguments of public functions: what is wrong with one, and what is expected instead.
+"""Arguments of public functions: what is wrong with one, and what is expected instead."""
 
-Nothing here runs while arguments are right: the functions that need it import it on the way to an
-error.
-"""
-
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from types import UnionType
 from typing import Final
 
 from beepy.errors import UsageError
@@ -46,3 +43,37 @@ def expect_seconds(name: str, value: object) -> None:
 def _shown(value: object) -> str:
     shown = repr(value)
     return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
+
+
+def expect(name: str, values: Iterable[object], expected: str, kinds: type | UnionType) -> None:
+    """Raise TypeError for the first value that is of no such kind."""
+    for value in values:
+        if not isinstance(value, kinds):
+            raise wrong_type(name, expected, value)
+
+
+def numbers(name: str, given: int | Sequence[int] | None, least: int) -> tuple[int, ...]:
+    """Return one number or several as several. Raises TypeError and UsageError."""
+    expected = "a number above 0, or several" if least else "a number, or several"
+    values = () if given is None else (given,) if isinstance(given, int | str) else given
+    expect(name, [values], expected, Sequence)
+    expect(name, values, expected, int)
+    if wrong := [number for number in values if number < least]:
+        raise wrong_value(name, expected, wrong[0])
+    return tuple(values)
+
+
+def listed(name: str, given: str | Sequence[str]) -> Sequence[str]:
+    """Return one text or several as several. Raises TypeError."""
+    if isinstance(given, str):
+        return (given,)
+    expect(name, [given], "a text, or several", Sequence)
+    expect(name, given, "texts", str)
+    return given
+
+
+def choices(name: str, given: str | Sequence[str]) -> Sequence[str]:
+    """Return choices of fields; names that stand alone are one: ``["comm", "ret"]``."""
+    texts = listed(name, given)
+    alone = [text for text in texts if not {",", ":"} & {*text}]
+    return (*[text for text in texts if text not in alone], *([",".join(alone)] if alone else []))

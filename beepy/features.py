@@ -27,6 +27,7 @@ class Feature(Enum):
     MEMCG_ACCOUNT = "BPF memory charged to memory cgroups", "5.11"
     BPF_COOKIE = "bpf cookies", "5.15"
     ARG_CTX_TAG = "tags of contexts", "6.8"
+    TOKEN = "BPF tokens", "6.9"
 
     # BTF kinds and the like, see btf.downgrade
     FUNC = "functions", "5.0"

@@ -8,36 +8,35 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from beepy.btf.btf import Btf
-from beepy.chosen import Chosen, passing
+from beepy.chosen import Chosen, check, not_own, passing
 from beepy.collection import targets
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
 from beepy.collection.missing import Missing
 from beepy.errors import UsageError, worded
-from beepy.events.batch import Batch
-from beepy.events.decoder import Decoder
-from beepy.events.own import OwnRecords
 from beepy.hooks import Target
 from beepy.host import runtime
-from beepy.kernel.own_pid import own_pid
+from beepy.kernel.link import Step
 from beepy.kernel.program import Program
 from beepy.log import Log
 from beepy.obj.pinning import Pins
 from beepy.obj.spec import CollectionSpec, MapSpec, Value
 from beepy.oci import lookup
 from beepy.oci.image import Image
+from beepy.oci.option_checks import asks_read_only
 from beepy.oci.options import Options
-from beepy.session import FILTERED, OWN, Run
+from beepy.session import FILTERED, OWN, UNTIL, Run
 from beepy.source import parse_all, warn_of
 from beepy.streams import stream
-from beepy.text import safe
 from beepy.uapi import MapType
 
 if TYPE_CHECKING:
     from beepy.cost.meter import Meter  # few runs measure
     from beepy.events.arrangement import Arrangement  # few runs arrange
     from beepy.selecting import Subjects  # most runs show everybody's events
+    from beepy.threads import Repeated  # as above
     from beepy.trace.lines import TraceLine  # few runs trace
+    from beepy.trace.tracer import Tracer  # as above
 
 _log = Log(__name__)
 
@@ -57,10 +56,12 @@ class RunRequest(NamedTuple):
     are the processes whose events are shown (None: all). ``interval`` and ``timeout`` are in
     seconds; None: tables are read only on demand; no end. ``own_intervals``: tables of which the
     image says how often they are read follow that. ``limit`` is the number of rows after which the
-    run ends. ``btf`` replaces the kernel's own types, by others or by the path of a file of them.
+    run ends, ``until`` an expression as of --where: the run ends with the first row for which it is
+    true. ``btf`` replaces the kernel's own types, by others or by the path of a file of them.
     ``rewrite``: programs get code that counts what they lose. ``cost``: measure what programs cost;
     ``max_overhead`` is the share of one CPU that they may take; ``shed``: over it they run for some
     threads only. ``trace`` is called with each line that programs print, in a thread of its own.
+    ``read_only``: programs that can change more than their own maps are refused.
     """
 
     images: Sequence[str | Image | CollectionSpec]
@@ -83,12 +84,14 @@ class RunRequest(NamedTuple):
     own_intervals: bool = False
     timeout: float | None = None
     limit: int | None = None
+    until: str = ""
     hides_zeros: bool = False
     rewrite: bool = True
     cost: bool = False
     max_overhead: float | None = None
     shed: bool = False
     trace: "Callable[[TraceLine], None] | None" = None
+    read_only: bool = False
 
 
 class Loaded(NamedTuple):
@@ -100,11 +103,17 @@ class Loaded(NamedTuple):
 
 
 class Launched(NamedTuple):
-    """A run with its images; ``chosen`` rows are what the request asks for, and its processes."""
+    """A run with its images; ``chosen`` rows are what the request asks for, and its processes.
+
+    ``attached`` are called when everything is attached, before other threads are started; who has
+    launched the run may add to them. ``steps`` are what takes privileges while the run lasts.
+    """
 
     run: Run
     images: Sequence[Loaded]
     chosen: Chosen
+    attached: list[Callable[[], None]]
+    steps: Sequence[Step]
 
 
 def launch(request: RunRequest) -> Launched:
@@ -112,25 +121,18 @@ def launch(request: RunRequest) -> Launched:
 
     Raise BeepyError; then nothing stays loaded.
     """
-    if request.filters:
-        from beepy.events import filter as row_filter  # noqa: PLC0415 - few runs have one
-
-        row_filter.check(request.filters)
-    if request.wheres:
-        from beepy.events import where  # noqa: PLC0415 - as above
-
-        where.check(request.wheres)
+    check(Chosen(request.filters, request.wheres), request.until)
     if request.arrangement:
         request.arrangement.check()
     with ExitStack() as resources:
         # removes pinned maps and programs if the run ends before everything is attached
         unpin = resources.enter_context(ExitStack())
-        loaded, filters = _load(request, resources, unpin)
+        loaded, filters, keeper = _load(request, resources, unpin)
         _record_images(loaded, resources)
         collections = [collection for image in loaded for collection in image.collections]
         meter = _meter(request, loaded, resources)
-        if request.trace:
-            _trace(loaded, request.trace, resources)
+        tracer = _tracer(request, loaded, resources)
+        attached: list[Callable[[], None]] = []
         source = stream(
             *collections,
             interval=request.interval,
@@ -139,7 +141,10 @@ def launch(request: RunRequest) -> Launched:
             attached=[
                 partial(_pin_programs, collections, request.pins.programs),
                 partial(_keep_pins, unpin),
+                partial(_call_all, attached),
                 *([meter.start] if meter else []),
+                *([tracer.start] if tracer else []),
+                *([keeper.start] if keeper else []),
             ],
             detached=[meter.stop] if meter else [],
             ended=[meter.check] if meter else [],
@@ -154,13 +159,17 @@ def launch(request: RunRequest) -> Launched:
                 hides_zeros=request.hides_zeros,
                 arrangement=request.arrangement,
             )
-            run.add_stage(OWN, _own(run.decoders))
+            run.add_stage(OWN, not_own(run.decoders))
             chosen = Chosen(filters, request.wheres)
-            if any(chosen):
-                run.add_stage(FILTERED, passing(chosen, run.decoders))
+            _choose(run, chosen, request.until)
             on_error.pop_all()  # from here on the run closes its source
         run.add_resources(resources.pop_all())
-    return Launched(run, loaded, chosen)
+    steps: list[Step] = ["statistics"] if meter else []
+    if tracer:
+        steps.append("tracefs")
+    if request.subjects and (request.subjects.containers or request.subjects.pods):
+        steps.append("containers")
+    return Launched(run, loaded, chosen, attached, steps)
 
 
 def replay(
@@ -169,6 +178,7 @@ def replay(
     *,
     arrangement: "Arrangement | None" = None,
     limit: int | None = None,
+    until: str = "",
     speed: float | None = None,
     hides_zeros: bool = False,
 ) -> Launched:
@@ -179,10 +189,19 @@ def replay(
     with ExitStack() as on_error:
         on_error.callback(source.close)
         run = Run(source, limit=limit, hides_zeros=hides_zeros, arrangement=arrangement)
-        if any(chosen):
-            run.add_stage(FILTERED, passing(chosen, run.decoders))
+        _choose(run, chosen, until)
         on_error.pop_all()
-    return Launched(run, (), chosen)
+    return Launched(run, (), chosen, [], ())
+
+
+def _choose(run: Run, chosen: Chosen, until: str) -> None:
+    """Let the run have only the chosen rows, up to the one that ends it."""
+    if any(chosen):
+        run.add_stage(FILTERED, passing(chosen, run.decoders))
+    if until:
+        from beepy.events.ending import Ending  # noqa: PLC0415 - few runs have such an end
+
+        run.add_stage(UNTIL, Ending(until, run.decoders, run.stop).apply)
 
 
 def specs_of(
@@ -201,13 +220,17 @@ def specs_of(
 
 def _load(
     request: RunRequest, resources: ExitStack, unpin: ExitStack
-) -> tuple[list[Loaded], Sequence[str]]:
+) -> "tuple[list[Loaded], Sequence[str], Repeated | None]":
     """Load all images; ``resources`` closes their collections, ``unpin`` removes their pins.
 
-    Return the filters of the run, too.
+    Return the filters of the run, and what follows the cgroups that are chosen, too.
     """
     images = [specs_of(image, request.options) for image in request.images]
     specs = _with_options(request, images)
+    if where := "--read-only" if request.read_only else asks_read_only(request.options):
+        from beepy.analysis import read_only  # noqa: PLC0415 - most runs may change things
+
+        read_only.check(specs, request.pins, where)
     filters = request.filters
     selection, common = None, request.common
     if request.subjects:
@@ -268,7 +291,12 @@ def _load(
         )
         for image, image_specs in images
     ]
-    return loaded, filters
+    keeper = None
+    if request.subjects and selection:
+        keeper = selecting.keeper(collections, request.subjects, selection)
+        if keeper:
+            resources.callback(keeper.close)
+    return loaded, filters, keeper
 
 
 def _with_options(
@@ -333,15 +361,17 @@ def _meter(request: RunRequest, loaded: Sequence[Loaded], resources: ExitStack) 
     return resources.enter_context(Meter(programs, request.max_overhead, shed))
 
 
-def _trace(
-    loaded: Sequence[Loaded], show: "Callable[[TraceLine], None]", resources: ExitStack
-) -> None:
-    """Show what the programs print, from now on until ``resources`` is closed."""
+def _tracer(request: RunRequest, loaded: Sequence[Loaded], resources: ExitStack) -> "Tracer | None":
+    """Return what shows the lines that programs print, None if nobody asks; not started yet."""
+    if not request.trace:
+        return None
     from beepy.trace.lines import Owner  # noqa: PLC0415 - few runs ask for it
     from beepy.trace.tracer import Tracer  # noqa: PLC0415 - as above
 
     programs = [(Owner(image, program.name), program) for image, program in _programs(loaded)]
-    resources.enter_context(Tracer(programs, show))
+    tracer = Tracer(programs, request.trace)
+    resources.push(tracer)
+    return tracer
 
 
 def _programs(loaded: Sequence[Loaded]) -> list[tuple[str, Program]]:
@@ -372,23 +402,10 @@ def _pin_programs(collections: Sequence[Collection], directory: str) -> None:
         pin_programs(collection.programs.values(), directory, collection.pinned)
 
 
+def _call_all(functions: Sequence[Callable[[], None]]) -> None:
+    for function in functions:
+        function()
+
+
 def _keep_pins(unpin: ExitStack) -> None:
     unpin.pop_all()
-
-
-def _own(decoders: Sequence[Decoder]) -> Callable[[Batch], Batch]:
-    """Return a stage that leaves out rows of beepy's own process, where rows have a pid."""
-    pid = own_pid()
-    own = OwnRecords(pid, decoders) if pid is not None else None
-    if own is None:
-        _log.info("beepy's own rows are shown: its pid in the first PID namespace is not known")
-        return _unchanged
-    mixed = [decoder.schema for decoder in decoders if not own.names_process(decoder.schema)]
-    if mixed:
-        listed = ", ".join(dict.fromkeys([safe(schema.map) for schema in mixed]))
-        _log.info("beepy's own work may be in %s: no record names a process", listed)
-    return own.apply
-
-
-def _unchanged(batch: Batch) -> Batch:
-    return batch

@@ -7,11 +7,13 @@ rows are filtered by a field of theirs; where there is neither, the run is refus
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from errno import EBADF, ENOENT
+from contextlib import suppress
+from errno import EBADF, ENOENT, ESRCH
 from typing import Final, NamedTuple
 
 from beepy import sections, subjects
 from beepy.collection.collection import Collection
+from beepy.collection.group_members import PERIOD_S, GroupMembers, GroupSlots
 from beepy.errors import AttachError, RewriteError, UsageError, worded
 from beepy.events import schemas, variables
 from beepy.events.fields import Field, fields
@@ -26,8 +28,10 @@ from beepy.sections import Mechanism
 from beepy.subjects import Subject
 from beepy.sys.fd import Fd
 from beepy.text import safe
+from beepy.threads import Repeated
 
 _YES: Final = b"\1"  # the value of every key
+_OLD: Final = "a cgroup of version 1"
 _MAX_LISTED: Final = 4
 # the fields that tell the same of a record, the surest first
 _FIELDS: Final = {"--pid": ("tgid", "pid"), "--uid": ("uid",), "--comm": ("comm",)}
@@ -70,7 +74,15 @@ def resolve(chosen: Subjects) -> Selection:
         error = UsageError(worded("--pid: the kernel has other numbers than this PID namespace"))
         error.add_note("run it in the host's PID namespace, or choose by --comm or --cgroup")
         raise error
-    directories = tuple(dict.fromkeys(_directories(chosen)))
+    groups = _directories(chosen)
+    directories, old_groups, later = [tuple(dict.fromkeys(paths)) for paths in groups]
+    directories += later
+    if old_groups and own_pid() != os.getpid():
+        why = "the kernel has other numbers of its processes than this PID namespace"
+        raise UsageError(f"{_listed(old_groups)}: {_OLD}: {why}")
+    if old_groups and directories:
+        why = f"not together with {_listed(directories)}, which is of v2"
+        raise UsageError(f"{_listed(old_groups)}: {_OLD}: {why}")
     if len(directories) > MAX_CGROUPS:
         raise UsageError(worded(f"--cgroup: {len(directories)} cgroups: at most {MAX_CGROUPS}"))
     return Selection(
@@ -79,17 +91,39 @@ def resolve(chosen: Subjects) -> Selection:
         names=tuple(dict.fromkeys(names)),
         cgroups=directories,
         ancestors=_ancestors(directories),
+        old_groups=old_groups,
+        later=later,
     )
 
 
-def _directories(chosen: Subjects) -> Iterator[str]:
-    yield from chosen.cgroups
-    if chosen.containers or chosen.pods or chosen.units:
-        tree = containers.this_machine()
-        yield from (containers.container(tree, name) for name in chosen.containers)
-        yield from (containers.pod(tree, name) for name in chosen.pods)
-        for name in chosen.units:
-            yield from containers.unit(tree, name)
+def _directories(chosen: Subjects) -> tuple[list[str], list[str], list[str]]:
+    """Return the directories of cgroup v2, and those of version 1 of what has none there.
+
+    The last ones are texts that stand for containers that are not running yet.
+    """
+    new, old, later = list(chosen.cgroups), list[str](), list[str]()
+    names = [(_container, name) for name in chosen.containers]
+    names += [(_pod, name) for name in chosen.pods]
+    names += [(containers.unit, name) for name in chosen.units]
+    trees = containers.this_machine() if names else []
+    for find, name in names:
+        try:
+            tree, paths = containers.first(trees, find, name)
+        except AttachError as error:
+            if error.errno != ESRCH or any(tree.old for tree in trees):
+                raise
+            later.append(f"container '{name}'")
+        else:
+            (old if tree.old else new).extend(paths)
+    return new, old, later
+
+
+def _container(tree: containers.Tree, name: str) -> Sequence[str]:
+    return [containers.container(tree, name)]
+
+
+def _pod(tree: containers.Tree, name: str) -> Sequence[str]:
+    return [containers.pod(tree, name)]
 
 
 def _ancestors(directories: Sequence[str]) -> tuple[Ancestor, ...]:
@@ -118,6 +152,12 @@ def apply(
     it cannot be decided.
     """
     selected = Selected([], [], [])
+    for text in selection.later:
+        selected.notices.append(f"{safe(text)}: not running: its events are shown once it runs")
+    if selection.old_groups:
+        period = f"every {PERIOD_S * 1000:g} ms"
+        why = f"new processes are looked for {period}: what they do before is missed"
+        selected.notices.append(f"{_listed(selection.old_groups)}: {_OLD}: {why}")
     for spec, spec_targets in zip(specs, targets, strict=True):
         verdicts = {
             program.name: _verdict(program, spec_targets[program.name])
@@ -147,9 +187,40 @@ def fill(collection: Collection, selection: Selection) -> None:
                 collection.maps[name].update(key, _YES)
     if select.CGROUPS in collection.maps:
         for index, path in enumerate(selection.cgroups):
+            if path in selection.later:
+                continue
             with _open(path) as directory:
                 value = directory.fileno().to_bytes(4, "little")
                 collection.maps[select.CGROUPS].update(index.to_bytes(4, "little"), value)
+
+
+def keeper(
+    collections: Sequence[Collection], chosen: Subjects, selection: Selection
+) -> Repeated | None:
+    """Return what follows the cgroups that are chosen, None if there are none.
+
+    The caller starts and closes it. Raises KernelError.
+    """
+    if selection.old_groups:
+        members = GroupMembers(collections, selection.old_groups, selection.pids)
+        return Repeated(members.update, PERIOD_S, "cgroups")
+    if any(select.CGROUPS in collection.maps for collection in collections):
+        slots = GroupSlots(collections, selection.cgroups, lambda: _present(chosen))
+        return Repeated(slots.update, PERIOD_S, "cgroups")
+    return None
+
+
+def _present(chosen: Subjects) -> Iterator[str]:
+    """Yield the directories of cgroup v2 of what is running now."""
+    for find, names in (
+        (_container, chosen.containers),
+        (_pod, chosen.pods),
+        (containers.unit, chosen.units),
+    ):
+        for name in names:
+            with suppress(AttachError, OSError):
+                tree, paths = containers.first(containers.this_machine(), find, name)
+                yield from () if tree.old else paths
 
 
 def _open(path: str) -> Fd:
@@ -182,8 +253,8 @@ def _is_aimed(program: ProgramSpec, selection: Selection) -> bool:
     hook = sections.find(program.section)
     if not hook or selection.uids or selection.names:
         return False
-    if selection.cgroups:
-        return "cgroup" in hook.options and not selection.pids
+    if selection.cgroups or selection.old_groups:
+        return "cgroup" in hook.options and bool(selection.cgroups) and not selection.pids
     return hook.mechanism in (Mechanism.ITERATOR, Mechanism.REUSEPORT) and len(selection.pids) == 1
 
 
@@ -192,7 +263,7 @@ def _by_record(
 ) -> CollectionSpec:
     """Return an object whose own variable selects, or whose rows are filtered by their fields."""
     wanted = _texts(selection)
-    if selection.cgroups:
+    if selection.cgroups or selection.old_groups:
         raise _refused("--cgroup", why, "its records do not say in which cgroup it was")
     variable = variables.pid_variable([spec]) if len(selection.pids) == 1 else ""
     if variable and len(wanted) == 1:

@@ -36,9 +36,10 @@ BatchFilter: TypeAlias = Callable[[Batch], Batch]
 
 FILTERED: Final = "filtered"
 OWN: Final = "own"
+UNTIL: Final = "cut_by_until"
 
 
-Counter: TypeAlias = Literal["filtered", "own"]
+Counter: TypeAlias = Literal["filtered", "own", "cut_by_until"]
 """The attribute of RunStats that counts the rows that a stage removes."""
 
 

@@ -5,7 +5,6 @@ from typing import Final
 
 from beepy import sections, subjects
 from beepy.analysis import effects
-from beepy.analysis.requirements import helpers
 from beepy.collection.collection import Collection
 from beepy.errors import RewriteError, worded
 from beepy.events.stats import RunStats
@@ -13,7 +12,6 @@ from beepy.log import Log
 from beepy.obj.spec import CollectionSpec, ProgramSpec
 from beepy.rewrite import shed
 from beepy.text import safe
-from beepy.uapi import HELPERS
 
 _log = Log(__name__)
 
@@ -33,10 +31,9 @@ def apply(specs: Sequence[CollectionSpec]) -> list[CollectionSpec]:
 
 
 def _applied(spec: CollectionSpec) -> CollectionSpec:
-    pinned = effects.of_pinned_maps(spec)
+    maps = effects.of_maps(spec)
     for program in spec.loaded:
-        called = [HELPERS[n] for n in helpers(program.insns) if 0 <= n < len(HELPERS)]
-        changes = effects.of_program(program, called, pinned)
+        changes = effects.of_program(program, maps)
         if changes:
             raise _refused(program, f"it may change {changes[0]}")
         hook = sections.find(program.section)

@@ -5,6 +5,7 @@ Members drop the C prefix that the class name says: ``BPF_MAP_TYPE_RINGBUF`` is 
 
 from ctypes import Structure, c_char, c_int32, c_uint32, c_uint64
 from enum import IntEnum, IntFlag
+from struct import Struct
 from typing import Final
 
 
@@ -292,6 +293,8 @@ class MapCreate(Structure):
         ("btf_value_type_id", c_uint32),
         ("btf_vmlinux_value_type_id", c_uint32),
         ("map_extra", c_uint64),
+        ("value_type_btf_obj_fd", c_int32),
+        ("map_token_fd", c_int32),
     )
 
 
@@ -348,6 +351,10 @@ class ProgLoad(Structure):
         ("attach_prog_fd", c_uint32),
         ("core_relo_cnt", c_uint32),
         ("fd_array", c_uint64),
+        ("core_relos", c_uint64),
+        ("core_relo_rec_size", c_uint32),
+        ("log_true_size", c_uint32),
+        ("prog_token_fd", c_int32),
     )
 
 
@@ -388,7 +395,22 @@ class BtfLoad(Structure):
         ("btf_size", c_uint32),
         ("btf_log_size", c_uint32),
         ("btf_log_level", c_uint32),
+        ("btf_log_true_size", c_uint32),
+        ("btf_flags", c_uint32),
+        ("btf_token_fd", c_int32),
     )
+
+
+class TokenCreate(Structure):
+    """BPF_TOKEN_CREATE; ``bpffs_fd`` is the root directory of a BPF file system."""
+
+    _fields_ = (
+        ("flags", c_uint32),
+        ("bpffs_fd", c_uint32),
+    )
+
+
+BPF_F_TOKEN_FD: Final = 1 << 16  # among the flags of what is created: the token's fd is given
 
 
 class GetId(Structure):
@@ -813,6 +835,47 @@ PERF_FLAG_FD_CLOEXEC: Final = 1 << 3
 PERF_EVENT_IOC_ENABLE: Final = 0x2400  # _IO('$', 0)
 PERF_EVENT_IOC_SET_BPF: Final = 0x40042408  # _IOW('$', 8, __u32)
 
+CAPABILITIES: Final = {  # include/uapi/linux/capability.h: those that beepy may need
+    "CAP_DAC_OVERRIDE": 1,
+    "CAP_DAC_READ_SEARCH": 2,
+    "CAP_NET_ADMIN": 12,
+    "CAP_NET_RAW": 13,
+    "CAP_IPC_LOCK": 14,
+    "CAP_SYS_PTRACE": 19,
+    "CAP_SYS_ADMIN": 21,
+    "CAP_SYSLOG": 34,
+    "CAP_PERFMON": 38,
+    "CAP_BPF": 39,
+}
+LINUX_CAPABILITY_VERSION_3: Final = 0x20080522
+
+
+CAP_HEADER: Final = Struct("=Ii")  # __user_cap_header_struct: version, pid (0: this thread)
+CAP_DATA: Final = Struct("=3I")  # __user_cap_data_struct: effective, permitted, inheritable
+
+AT_FDCWD: Final = -100  # include/uapi/linux/fcntl.h
+AT_EACCESS: Final = 0x200
+PR_SET_NO_NEW_PRIVS: Final = 38  # include/uapi/linux/prctl.h
+
+# include/uapi/linux/seccomp.h
+SECCOMP_SET_MODE_FILTER: Final = 1
+SECCOMP_FILTER_FLAG_TSYNC: Final = 1 << 0
+SECCOMP_FILTER_FLAG_SPEC_ALLOW: Final = 1 << 2
+SECCOMP_RET_ERRNO: Final = 0x00050000
+SECCOMP_RET_ALLOW: Final = 0x7FFF0000
+SECCOMP_DATA_NR: Final = 0  # offsets in struct seccomp_data
+SECCOMP_DATA_ARCH: Final = 4
+SECCOMP_DATA_ARGS: Final = 16
+X32_SYSCALL_BIT: Final = 0x40000000  # arch/x86/include/uapi/asm/unistd.h
+
+# classic BPF, include/uapi/linux/bpf_common.h: load a word, jump if equal, or greater, return
+BPF_LD_W_ABS: Final = 0x20
+BPF_JEQ_K: Final = 0x15
+BPF_JGE_K: Final = 0x35
+BPF_RET_K: Final = 0x06
+SOCK_FILTER: Final = Struct("=HBBI")  # sock_filter: code, jump if true, jump if not, constant
+SOCK_FPROG: Final = Struct("=H6xQ")  # sock_fprog: number of instructions, their address
+
 # include/uapi/asm-generic/mman-common.h
 PROT_READ: Final = 1
 PROT_WRITE: Final = 2
@@ -834,10 +897,24 @@ class SyscallNumbers:
     fsmount: Final = 432
     pidfd_open: Final = 434
     pidfd_getfd: Final = 438
+    faccessat2: Final = 439
 
-    def __init__(self, *, bpf: int, perf_event_open: int) -> None:
+    def __init__(
+        self,
+        *,
+        bpf: int,
+        perf_event_open: int,
+        seccomp: int,
+        execve: int,
+        execveat: int,
+        audit_arch: int,
+    ) -> None:
         self.bpf: Final = bpf
         self.perf_event_open: Final = perf_event_open
+        self.seccomp: Final = seccomp
+        self.execve: Final = execve
+        self.execveat: Final = execveat
+        self.audit_arch: Final = audit_arch  # AUDIT_ARCH_* (include/uapi/linux/audit.h)
 
 
 IN_CREATE: Final = 0x100
@@ -845,11 +922,46 @@ IN_DELETE: Final = 0x200
 IN_ONLYDIR: Final = 0x1000000
 
 SYSCALL_NUMBERS: Final = {  # by uname's machine; little-endian ones
-    "x86_64": SyscallNumbers(bpf=321, perf_event_open=298),
-    "aarch64": SyscallNumbers(bpf=280, perf_event_open=241),
-    "loongarch64": SyscallNumbers(bpf=280, perf_event_open=241),
-    "riscv64": SyscallNumbers(bpf=280, perf_event_open=241),
-    "ppc64le": SyscallNumbers(bpf=361, perf_event_open=319),
+    "x86_64": SyscallNumbers(
+        bpf=321,
+        perf_event_open=298,
+        seccomp=317,
+        execve=59,
+        execveat=322,
+        audit_arch=0xC000003E,
+    ),
+    "aarch64": SyscallNumbers(
+        bpf=280,
+        perf_event_open=241,
+        seccomp=277,
+        execve=221,
+        execveat=281,
+        audit_arch=0xC00000B7,
+    ),
+    "loongarch64": SyscallNumbers(
+        bpf=280,
+        perf_event_open=241,
+        seccomp=277,
+        execve=221,
+        execveat=281,
+        audit_arch=0xC0000102,
+    ),
+    "riscv64": SyscallNumbers(
+        bpf=280,
+        perf_event_open=241,
+        seccomp=277,
+        execve=221,
+        execveat=281,
+        audit_arch=0xC00000F3,
+    ),
+    "ppc64le": SyscallNumbers(
+        bpf=361,
+        perf_event_open=319,
+        seccomp=358,
+        execve=11,
+        execveat=362,
+        audit_arch=0xC0000015,
+    ),
 }
 
 # enum bpf_func_id by number, without BPF_FUNC_; no helper has been added since v6.2, nor will be:

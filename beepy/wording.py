@@ -34,6 +34,7 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--interval": "interval={number}",
     "--key": "verify=Signer(key={text})",
     "--limit": "limit={number}",
+    "--raw": "raw=True",
     "--map-size": "map_sizes={entry}",
     "--max-overhead": "max_overhead={number}",
     "--missing": "missing={text}",
@@ -48,6 +49,7 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--policy": "policy={text}",
     "--prog": "programs=[{text}]",
     "--pull": "pull={text}",
+    "--read-only": "read_only=True",
     "--relocations": "relocations=True",
     "--set": "variables={entry}",
     "--storage": "options=Options(storage={text})",
@@ -57,6 +59,7 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--trusted-root": "verify=Signer(trusted_root={text})",
     "--type": "types={entry}",
     "--uid": "uid={number}",
+    "--until": "until={text}",
     "--unit": "unit={text}",
     "--username": "options=Options(username={text})",
     "--verify": "verify=True",
@@ -81,10 +84,12 @@ COMMAND_LINE_ALONE: Final = frozenset(
         *("--build-script-out", "--builder", "--cflags", "--description", "--file"),
         *("--language", "--local", "--map", "--output-file", "--output-type", "--program-type"),
         *("--arg", "--base-image", "--bee-image", "--beepy-image", "--build", "--wheel"),
-        *("--record", "--speed"),
+        *("--record", "--speed", "--rotate", "--last"),
         *("--dry-run", "--input", "--name", "--password-stdin"),
         "--KEY",
-        *("--labels", "--top", "--by", "--every", "--sum", "--avg"),
+        *("--allow", "--recordings", "--max-count", "--max-timeout"),
+        *("--labels", "--summary", "--top", "--by", "--every", "--sum", "--avg"),
+        "--scrollback",
         "--sort",  # of other programs in messages, too
     }
 )

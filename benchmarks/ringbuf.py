@@ -232,7 +232,7 @@ def measure_flow(collection: Collection, schema: Schema, program: Path, rate: in
             command, pass_fds=[generate], stdout=subprocess.PIPE, text=True
         ) as producer:
             os.sched_setaffinity(producer.pid, {max(os.sched_getaffinity(0))})
-            ending = threading.Thread(target=_stop_after, args=(stream, producer))
+            ending = threading.Thread(target=stop_after, args=(stream, producer))
             ending.start()
             for batch in stream:
                 counter.write(batch)
@@ -244,7 +244,8 @@ def measure_flow(collection: Collection, schema: Schema, program: Path, rate: in
     return Flow(counted, int(sent), int(dropped), float(seconds), cpu)
 
 
-def _stop_after(stream: Stream, producer: subprocess.Popen[str]) -> None:
+def stop_after(stream: Stream, producer: subprocess.Popen[str]) -> None:
+    """Stop a stream when its producer has ended."""
     producer.wait()
     stream.stop()
 

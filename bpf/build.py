@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -89,8 +89,13 @@ def version(clang: str) -> str:
     return match[1]
 
 
-def objects(folder: Path, clang: str = CLANG, names: Iterable[str] = ()) -> dict[str, Path]:
-    """Compile the named sources (none: all) to ``folder/NAME.o``; return the objects."""
+def objects(
+    folder: Path, clang: str = CLANG, names: Iterable[str] = (), flags: Sequence[str] = ()
+) -> dict[str, Path]:
+    """Compile the named sources (none: all) to ``folder/NAME.o``; return the objects.
+
+    ``flags`` are more of clang's.
+    """
     known = sources()
     chosen = list(names) or list(known)
     if unknown := sorted(set(chosen) - known.keys()):
@@ -98,14 +103,14 @@ def objects(folder: Path, clang: str = CLANG, names: Iterable[str] = ()) -> dict
     folder.mkdir(parents=True, exist_ok=True)
     built = {name: folder.resolve() / f"{name}.o" for name in chosen}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(lambda name: _compile(known[name], built[name], clang), chosen))
+        list(pool.map(lambda name: _compile(known[name], built[name], clang, flags), chosen))
     return built
 
 
-def _compile(source: Path, target: Path, clang: str) -> None:
+def _compile(source: Path, target: Path, clang: str, flags: Sequence[str]) -> None:
     strip = clang.replace("clang", "llvm-strip")
     for command in (
-        [clang, *_FLAGS, "-c", str(source), "-o", str(target)],
+        [clang, *_FLAGS, *flags, "-c", str(source), "-o", str(target)],
         [strip if shutil.which(strip) else "llvm-strip", "-g", str(target)],
     ):
         if subprocess.run(command, check=False, cwd=SOURCES).returncode:

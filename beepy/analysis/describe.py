@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from beepy import map_types, sections
-from beepy.analysis import effects, metric_infos, requirements
+from beepy.analysis import delegation, effects, loss_counts, metric_infos, requirements
 from beepy.analysis.description import (
     CheckInfo,
     Description,
@@ -18,24 +18,26 @@ from beepy.analysis.description import (
     RelocationInfo,
     VariableInfo,
 )
+from beepy.analysis.loss_counts import LossCount
 from beepy.analysis.metric_infos import MapMetrics
 from beepy.analysis.requirements import Requirements
 from beepy.btf.cformat import c_type
 from beepy.core.access import KIND_NAMES, parse, show
 from beepy.core.resolve import Fixup
 from beepy.errors import BtfError, DecodeError, RelocationError
+from beepy.events import derived, text_lines
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.decoders import Decoders
 from beepy.events.schemas import of_iterator, of_map
-from beepy.obj.insn import CALL
 from beepy.obj.pinning import Pins
 from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, CoreRef, ExternRef, MapSpec, NotShown, ProgramSpec
 from beepy.oci.image import Image
+from beepy.sections import Mechanism
 from beepy.text import safe
-from beepy.uapi import HELPERS, MapFlag, MapType
+from beepy.uapi import MapFlag, MapType
 
 _NONE_RESOLVED: Mapping[str, Sequence[Fixup]] = MappingProxyType({})
 _MAX_DEFAULT: Final = 4096  # bytes of one variable whose value is shown; larger ones are buffers
@@ -59,17 +61,21 @@ def describe(
     """
     needs, needs_of = requirements.of_collection(spec)
     loaded = {program.name for program in spec.loaded}
-    pinned = effects.of_pinned_maps(spec)
+    effects_of_maps = effects.of_maps(spec)
     programs = tuple(
-        _program_info(program, needs_of[program.name], pinned, loaded=program.name in loaded)
+        _program_info(
+            program, needs_of[program.name], effects_of_maps, loaded=program.name in loaded
+        )
         for program in spec.programs
     )
-    changes = {change for program in programs for change in program.changes} | {*pinned.values()}
+    changes = {change for program in programs for change in program.changes}
+    changes |= {*effects_of_maps.values()}
     decoders = Decoders()
-    schemas = dict(schemas_of(spec))
+    schema_of = dict(schemas_of(spec))
     not_shown = {refusal.map: refusal for refusal in spec.not_shown}
     tracked = {decision.map: decision for decision in spec.tracked}
-    metrics, warnings = metric_infos.of(schemas)
+    counts = loss_counts.of_maps(spec)
+    metrics, warnings = metric_infos.of(schema_of)
     if check:
         check = check._replace(warnings=(*check.warnings, *warnings))
     return Description(
@@ -88,14 +94,15 @@ def describe(
             _map_info(
                 spec,
                 map_spec,
-                schemas.get(map_spec.name),
+                schema_of.get(map_spec.name),
                 not_shown.get(map_spec.name),
                 metrics.get(map_spec.name, MapMetrics()),
                 reason=tracked[map_spec.name].reason if map_spec.name in tracked else "",
+                losses=counts.get(map_spec.name),
                 decoders=decoders,
             )
             for map_spec in spec.maps
-            if map_spec.contents is None or map_spec.name in schemas  # not all sections of data
+            if map_spec.contents is None or map_spec.name in schema_of  # not all sections of data
         ),
         iterators=tuple(_iterator_infos(spec, decoders)),
         parameters=tuple([ParameterInfo(*parameter) for parameter in spec.parameters]),
@@ -103,18 +110,15 @@ def describe(
         externs=tuple(extern.name for extern in spec.externs),
         relocations=tuple(_relocation_infos(spec, fixups)) if relocations else (),
         needs=needs,
+        token=delegation.of_collection(spec),
         check=check,
     )
 
 
 def _program_info(
-    program: ProgramSpec, needs: Requirements, pinned: Mapping[str, str], *, loaded: bool
+    program: ProgramSpec, needs: Requirements, maps: Mapping[str, str], *, loaded: bool
 ) -> ProgramInfo:
     hook = sections.find(program.section)
-    ids = dict.fromkeys(insn.imm for insn in program.insns if insn.code == CALL and insn.src == 0)
-    helpers = tuple(
-        HELPERS[number] if 0 <= number < len(HELPERS) else f"#{number}" for number in ids
-    )
     externs = dict.fromkeys(ref.name for ref in program.refs if isinstance(ref, ExternRef))
     return ProgramInfo(
         name=program.name,
@@ -123,10 +127,11 @@ def _program_info(
         target=program.attach_to or (sections.target(hook, program.section) if hook else ""),
         autoload=loaded,
         instructions=len(program.insns),
-        helpers=helpers,
+        helpers=effects.helpers(program),
         externs=tuple(externs),
-        changes=effects.of_program(program, helpers, pinned),
+        changes=effects.of_program(program, maps),
         needs=needs,
+        besides_token=delegation.besides_of(program, needs),
     )
 
 
@@ -138,6 +143,7 @@ def _map_info(
     metrics: MapMetrics,
     *,
     reason: str,
+    losses: LossCount | None,
     decoders: Decoders,
 ) -> MapInfo:
     """Return the description of a map."""
@@ -161,7 +167,9 @@ def _map_info(
         labels=metrics.infos[0].labels if metrics.infos else (),
         metrics=metrics.infos,
         endless=metrics.endless,
+        losses=losses,
         fields=tuple(_fields(decoders.of(schema))) if schema else (),
+        derived=tuple(derived.names(decoders.of(schema))) if schema else (),
     )
 
 
@@ -175,6 +183,23 @@ def _iterator_infos(spec: CollectionSpec, decoders: Decoders) -> Iterator[Iterat
             record_type=c_type(schema.btf, schema.record),
             fields=tuple(_fields(decoders.of(schema))),
         )
+
+
+def shown(spec: CollectionSpec) -> Iterator[Schema]:
+    """Yield the schemas of all that a run shows: of tracked maps and of iterators.
+
+    The lines of an iterator without a record may be text or hex: two schemas of one name.
+    """
+    for _, schema in schemas_of(spec):
+        yield schema
+    for record in dict.fromkeys(spec.iterator_records.values()):
+        yield of_iterator(spec, record)
+    for program in spec.programs:
+        hook = sections.find(program.section)
+        is_iterator = hook is not None and hook.mechanism is Mechanism.ITERATOR
+        if is_iterator and program.name not in spec.iterator_records:
+            yield text_lines.schema(spec.name, program.name, "line")
+            yield text_lines.schema(spec.name, program.name, "hex")
 
 
 def schemas_of(spec: CollectionSpec) -> Iterator[tuple[str, Schema]]:

@@ -2,7 +2,9 @@
 
 from typing import NamedTuple
 
-from beepy.analysis.requirements import Requirements
+from beepy.analysis.delegation import Delegation
+from beepy.analysis.loss_counts import LossCount
+from beepy.analysis.requirements import Capability, Requirements
 from beepy.events.codec import Value
 
 
@@ -10,7 +12,7 @@ class ProgramInfo(NamedTuple):
     """A program; ``type`` is "" for an unknown section, ``target`` "" if the section names none.
 
     ``changes`` is what it can change besides its own maps. ``needs`` includes the maps that it
-    uses.
+    uses. ``besides_token`` are the capabilities that it needs if a BPF token loads it.
     """
 
     name: str
@@ -23,6 +25,7 @@ class ProgramInfo(NamedTuple):
     externs: tuple[str, ...]
     changes: tuple[str, ...]
     needs: Requirements
+    besides_token: tuple[Capability, ...]
 
 
 class FieldInfo(NamedTuple):
@@ -53,9 +56,11 @@ class MapInfo(NamedTuple):
 
     ``not_shown`` is why a map with a role is not shown, None if it is. ``pinned`` is the path where
     the object pins it by name and reuses a map that is pinned there, None if it does not.
-    ``endless`` are the labels that have ever more values while the machine runs.
-    ``record_type`` is the type that a buffer's records are shown with, "" for other maps;
+    ``endless`` are the labels that have ever more values while the machine runs. ``derived`` are
+    the fields that can be asked for besides ``fields``. ``record_type`` is the type that a buffer's
+    records are shown with, "" for other maps;
     ``type_reason`` says why, if the map does not declare the types that it is shown with.
+    ``losses`` is how a run counts what it loses, None if it is not shown.
     """
 
     name: str
@@ -76,7 +81,9 @@ class MapInfo(NamedTuple):
     labels: tuple[str, ...]
     metrics: tuple[MetricInfo, ...]
     endless: tuple[str, ...]
+    losses: LossCount | None
     fields: tuple[FieldInfo, ...]
+    derived: tuple[str, ...]
 
 
 class IteratorInfo(NamedTuple):
@@ -138,7 +145,8 @@ class Description(NamedTuple):
     """One object of an image; ``changes`` is what it can change besides its own maps.
 
     ``convention`` says how it is known what the maps mean, ``unsupported`` which parts of the image
-    have no effect. ``check`` is None unless a kernel was checked.
+    have no effect. ``token`` is what a BPF token must delegate. ``check`` is None unless a kernel
+    was checked.
     """
 
     name: str
@@ -159,4 +167,5 @@ class Description(NamedTuple):
     externs: tuple[str, ...]
     relocations: tuple[RelocationInfo, ...]
     needs: Requirements
+    token: Delegation
     check: CheckInfo | None

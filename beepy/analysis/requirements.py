@@ -76,7 +76,7 @@ def of_collection(spec: CollectionSpec) -> tuple[Requirements, dict[str, Require
     capabilities = [Capability("CAP_BPF", _LOAD)]
     for map_spec in created:
         capabilities += _map_capabilities(map_spec)
-    capabilities += _reader_capabilities(spec)
+    capabilities += reader_capabilities(spec)
     symbols = dict(_symbols(spec))
     by_address = {extern.name for extern in spec.externs if _is_by_address(spec, extern)}
     if by_address:
@@ -158,8 +158,8 @@ def _program_capabilities(program: ProgramSpec) -> Iterator[Capability]:
             yield Capability("CAP_SYS_ADMIN", f"types of module {module}")
 
 
-def _reader_capabilities(spec: CollectionSpec) -> Iterator[Capability]:
-    """Yield the capabilities to read the tracked maps."""
+def reader_capabilities(spec: CollectionSpec) -> Iterator[Capability]:
+    """Yield the capabilities to read the tracked maps, besides those to create them."""
     tracked = {tracked.map for tracked in spec.tracked}
     if any(
         map_spec.type == MapType.PERF_EVENT_ARRAY and map_spec.name in tracked

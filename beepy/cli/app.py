@@ -58,6 +58,7 @@ COMMANDS: Final[Mapping[str, _Row]] = {
     "inspect": _Row(panels.REGISTRY, "registry", REGISTRIES),
     "login": _Row(panels.REGISTRY, "login", LOG_IN),
     "logout": _Row(panels.REGISTRY, "login", LOG_OUT),
+    "mcp": _Row(panels.OTHERS, "mcp_command", STORES),
     "init": _Row(panels.MAKE, "init", GENERAL),
     "build": _Row(panels.MAKE, "build", STORES),
     "package": _Row(panels.MAKE, "package", REGISTRIES),

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, TypeAlias
 import typer
 from typer.core import TyperArgument, TyperOption
 
-from beepy import log
+from beepy import log, outputs
 from beepy.cli import app, stdio
 from beepy.cli.spelling import Option, canonical
 from beepy.errors import BeepyError
@@ -252,8 +252,14 @@ def _registries(word: str, options: Options) -> Answers:
     return _matching(dict.fromkeys(names, ""), word)
 
 
+def _outputs(word: str, _options: Options) -> Answers:
+    """Return the names of outputs, or files if there are none that match."""
+    return _matching(dict.fromkeys(outputs.TABLE, ""), word) or _FILES
+
+
 _KINDS: Final[Mapping[str, Callable[[str, Options], Answers]]] = {
     "IMAGE": _images,
+    "OUTPUT": _outputs,
     "SOURCE": _images,
     "REF": _references,
     "TARGET": _references,

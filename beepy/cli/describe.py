@@ -1,5 +1,6 @@
 """The options of ``beepy describe``."""
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -18,7 +19,7 @@ def describe(
         str, typer.Argument(metavar="IMAGE", help="An image reference, ELF file or archive.")
     ],
     output: Annotated[
-        Literal["text", "json"], typer.Option("--output", "-o", help="Output format.")
+        Literal["text", "json", "jsonschema"], typer.Option("--output", "-o", help="Output format.")
     ] = "text",
     relocations: Annotated[
         bool, typer.Option("--relocations", help="Show every CO-RE relocation.")
@@ -46,17 +47,22 @@ def describe(
 ) -> None:
     """Show what is in an image; --check: whether it runs here."""
     from beepy.cli import description  # noqa: PLC0415 - --help needs none of it
-    from beepy.inspection import inspect  # noqa: PLC0415
+    from beepy.inspection import inspect, json_schema  # noqa: PLC0415
     from beepy.oci import lookup  # noqa: PLC0415
 
     if btf and not (check or relocations):
         raise UsageError("--btf: expected --check or --relocations too")
+    if output == "jsonschema" and (check or relocations):
+        raise UsageError("-o jsonschema: not with --check or --relocations")
     found = lookup.find(image, settings.registry_options())
     chosen: Mapping[str, str] = {}
     if map_types:
         from beepy.conventions import choices  # noqa: PLC0415 - few calls name one
 
         chosen = choices.settings(map_types)
+    if output == "jsonschema":
+        stdio.write(json.dumps(json_schema(found, types=chosen), indent=2) + "\n")
+        return
     described = inspect(found, check=check, btf=btf or None, relocations=relocations, types=chosen)
     if output == "json":
         stdio.write(description.as_json(described))

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from beepy.analysis.delegation import Delegation, options
 from beepy.analysis.description import (
     CheckInfo,
     Description,
@@ -15,7 +16,8 @@ from beepy.analysis.description import (
     RelocationInfo,
     VariableInfo,
 )
-from beepy.analysis.requirements import Requirements
+from beepy.analysis.loss_counts import EXACT, KERNEL, NOTHING, PROGRAMS, UNKNOWN, LossCount
+from beepy.analysis.requirements import Capability, Requirements
 from beepy.features import Feature
 from beepy.text import brief, safe
 from beepy.width import pad, width, wrap
@@ -26,6 +28,13 @@ _MAX_DEFAULT: Final = 40  # characters of a variable's value
 _MAX_DESCRIPTION: Final = 200  # characters of a parameter's
 _INDENT: Final = 4
 _OCI: Final = "org.opencontainers.image."  # most annotations begin with it
+_LOSSES: Final = {
+    EXACT: "counted by code that beepy adds to the programs",
+    NOTHING: "none",
+    KERNEL: "counted by the kernel",
+    PROGRAMS: "counted by the programs",
+    UNKNOWN: "not counted",
+}
 _FIRST_COLUMN: Final = re.compile(r" *\S.*?  +")  # of a line, with the blanks after it
 
 
@@ -89,6 +98,7 @@ def _lines(description: Description) -> Iterator[str]:
             *[("not supported", text) for text in description.unsupported],
             ("changes", ", ".join(description.changes) or "nothing but its own maps"),
             *_requirements(description.needs),
+            *_token(description.token),
         ],
     )
     if description.parameters:
@@ -147,6 +157,7 @@ def _program(program: ProgramInfo, of_image: Requirements) -> Iterator[str]:
             ("helpers", ", ".join(program.helpers) or "none"),
             *([("kernel symbols", ", ".join(program.externs))] if program.externs else []),
             *_different_requirements(program.needs, of_image),
+            ("with a token", _besides(program.besides_token)),
         ],
     )
 
@@ -194,6 +205,18 @@ def _capabilities(required: Requirements) -> Iterator[tuple[str, str]]:
         yield "" if number else "capabilities", line
 
 
+def _token(delegation: Delegation) -> Iterator[tuple[str, str]]:
+    lines = [*options(delegation), _besides(delegation.besides)]
+    for number, line in enumerate(lines):
+        yield "" if number else "BPF token", line
+
+
+def _besides(capabilities: Sequence[Capability]) -> str:
+    """Return what a user needs besides a BPF token."""
+    needed = [f"{capability.name} ({capability.reason})" for capability in capabilities]
+    return f"needs {' and '.join(needed)} too" if needed else "enough"
+
+
 def _check(check: CheckInfo) -> Iterator[str]:
     yield f"check  {safe(check.kernel)}: {'it runs' if check.runs else 'it does not run'}"
     for text in check.errors:
@@ -226,10 +249,16 @@ def _map(info: MapInfo) -> Iterator[str]:
             *([("not shown", info.not_shown)] if info.not_shown else []),
             *[("" if number else "metric", text) for number, text in enumerate(metrics)],
             *([("endless", endless)] if info.endless else []),
+            *([("derived", ", ".join(info.derived))] if info.derived else []),
+            *([("losses", _losses(info.losses))] if info.losses else []),
         ],
     )
     if info.fields:
         yield from _fields(info.fields)
+
+
+def _losses(count: LossCount) -> str:
+    return f"{_LOSSES[count.by]}: {count.reason}" if count.reason else _LOSSES[count.by]
 
 
 def _fields(infos: Iterable[FieldInfo]) -> Iterator[str]:

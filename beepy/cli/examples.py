@@ -35,6 +35,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy describe opensnoop --check",
         "beepy describe ./probe.o -o json",
     ),
+    "mcp": ("beepy mcp", "beepy mcp --allow xdpcount --recordings /var/lib/beepy"),
     "pull": (
         "beepy pull ghcr.io/solo-io/bumblebee/exitsnoop:0.0.14",
         "beepy pull localhost:5000/tools/exitsnoop:1 --ca-file ca.pem",

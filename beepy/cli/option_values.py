@@ -9,6 +9,7 @@ from beepy.text import safe
 
 _MAX_SECONDS: Final = 999_999_999_999
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
+_SIZES: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _DURATION: Final = r"([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s|m|h|)"
 
 
@@ -52,6 +53,20 @@ def factor(option: str) -> Callable[[str], float]:
         if not match or not float(match[1]):
             raise UsageError(f"{option} '{safe(text)}': expected a number above 0, such as 10x")
         return float(match[1])
+
+    return parse
+
+
+def size(option: str, minimum: int) -> Callable[[str], int]:
+    """Return a parser for a number of bytes such as ``64M``; it raises UsageError."""
+
+    def parse(text: str) -> int:
+        match = re.fullmatch(r"([0-9]{1,9})([KMG]?)", text.strip(), re.ASCII)
+        value = int(match[1]) * _SIZES[match[2]] if match else 0
+        if value < minimum:
+            least = f"from {minimum >> 10}K on"
+            raise UsageError(f"{option} '{safe(text)}': expected a size {least}, such as 64M")
+        return value
 
     return parse
 

@@ -15,6 +15,7 @@ def replay(
     settings: Settings,
     file: Annotated[str, typer.Argument(metavar="FILE", help="A file that run --record wrote.")],
     output: shown.Output = None,
+    rotate: shown.Rotate = "",
     filters: shown.Filters = None,
     wheres: shown.Wheres = None,
     fields: shown.Fields = None,
@@ -28,13 +29,17 @@ def replay(
     buckets: shown.Buckets = None,
     value_keys: shown.ValueKeys = None,
     labels: shown.Labels = None,
+    summary: shown.Summary = False,
     count: shown.Count = None,
+    until: shown.Until = "",
     prom_port: shown.PromPort = None,
     prom_host: shown.PromHost = "127.0.0.1",
     no_metrics: shown.NoMetrics = False,
     zero: shown.Zero = False,
     rows: shown.Rows = False,
+    raw: shown.Raw = False,
     no_tty: shown.NoTty = False,
+    scrollback: shown.Scrollback = None,
     speed: Annotated[
         float | None,
         typer.Option(
@@ -50,9 +55,10 @@ def replay(
     from beepy.cli import session  # noqa: PLC0415 - --help needs none of it
 
     del settings
-    output_name = output or session.default_output(plain=no_tty)
+    bounded = bool(count or (top and not every))
+    output = shown.output_name(output, top, summary=summary, plain=no_tty, bounded=bounded)
     options = session.ShowOptions(
-        output=output_name,
+        output=output,
         buckets=tuple(buckets or ()),
         value_keys=tuple(value_keys or ()),
         labels=tuple(labels or ()),
@@ -60,14 +66,18 @@ def replay(
         host=prom_host,
         port=prom_port,
         metrics=not no_metrics,
+        summary=summary,
+        rotate=rotate,
         top=shown.top(top, by, every, total, average, fields=bool(fields)),
+        scrollback=scrollback,
     )
     session.replay(
         file,
         Chosen(filters or (), wheres or ()),
         options,
-        arrangement=shown.arrangement(fields, sort, limit),
+        arrangement=shown.arrangement(fields, sort, limit, raw=raw),
         limit=count,
+        until=until,
         speed=speed,
-        hides_zeros=outputs.output(output_name).hides_zeros and not zero,
+        hides_zeros=outputs.output(output).hides_zeros and not zero,
     )

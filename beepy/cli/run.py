@@ -8,7 +8,7 @@ import typer
 
 from beepy import outputs
 from beepy.cli import cost_options, panels, shown, verification, whose
-from beepy.cli.option_values import one_of, seconds
+from beepy.cli.option_values import one_of, seconds, size
 from beepy.cli.settings import Settings
 from beepy.cli.spelling import OTHERS
 from beepy.errors import BeepyError, ImageNotFound, TargetError, UsageError
@@ -27,6 +27,7 @@ def run(
         typer.Argument(metavar="IMAGE...", help="Image references, ELF files or archives."),
     ] = None,
     output: shown.Output = None,
+    rotate: shown.Rotate = "",
     filters: shown.Filters = None,
     wheres: shown.Wheres = None,
     fields: shown.Fields = None,
@@ -41,7 +42,9 @@ def run(
     buckets: shown.Buckets = None,
     value_keys: shown.ValueKeys = None,
     labels: shown.Labels = None,
+    summary: shown.Summary = False,
     count: shown.Count = None,
+    until: shown.Until = "",
     timeout: Annotated[
         str | None,
         typer.Option(
@@ -56,7 +59,9 @@ def run(
     no_metrics: shown.NoMetrics = False,
     zero: shown.Zero = False,
     rows: shown.Rows = False,
+    raw: shown.Raw = False,
     no_tty: shown.NoTty = False,
+    scrollback: shown.Scrollback = None,
     interval: Annotated[
         str | None,
         typer.Option(
@@ -138,6 +143,16 @@ def run(
             rich_help_panel=panels.SHOW,
         ),
     ] = "",
+    last: Annotated[
+        int | None,
+        typer.Option(
+            "--last",
+            metavar="SIZE",
+            parser=size("--last", 64 << 10),
+            help="With --record: keep the newest 64M, and write them at the end.",
+            rich_help_panel=panels.SHOW,
+        ),
+    ] = None,
     variables: Annotated[
         list[str] | None,
         typer.Option(
@@ -223,6 +238,7 @@ def run(
     issuer: verification.Issuer = "",
     trusted_root: verification.TrustedRoot = None,
     policy_file: verification.PolicyFile = None,
+    read_only: verification.ReadOnly = False,
 ) -> None:
     """Run images and show their events until Ctrl-C."""
     if not images:
@@ -248,8 +264,11 @@ def run(
         raise UsageError(f"{signer_option}: expected --verify too")
     policy = verification.read_policy(keys or (), identity, issuer, trusted_root, policy_file)
     options = options._replace(policy=policy, verify=verify)
-    output_name = output or session.default_output(plain=no_tty)
-    kind = outputs.output(output_name)
+    if summary and count is None and timeout is None:
+        raise UsageError("--summary: expected --count or --timeout: it is shown at the end")
+    bounded = bool(count or timeout or (top and not every))
+    output = shown.output_name(output, top, summary=summary, plain=no_tty, bounded=bounded)
+    kind = outputs.output(output)
     interval_s = seconds("--interval", interval or "1s")
     request = RunRequest(
         images=images,
@@ -258,7 +277,7 @@ def run(
         filters=filters or (),
         wheres=wheres or (),
         texts=texts or (),
-        arrangement=shown.arrangement(fields, sort, limit),
+        arrangement=shown.arrangement(fields, sort, limit, raw=raw),
         programs=programs or (),
         types=_types(map_types or ()),
         map_sizes=_map_sizes(map_sizes or ()),
@@ -274,15 +293,17 @@ def run(
         own_intervals=interval is None,
         timeout=seconds("--timeout", timeout) if timeout else None,
         limit=count,
+        until=until,
         hides_zeros=kind.hides_zeros and not zero,
         rewrite=not no_rewrite,
-        cost=measure or settings.verbose,
+        cost=measure or settings.verbose or kind.is_screen,
         max_overhead=max_overhead.share if max_overhead else None,
         shed=bool(max_overhead and max_overhead.shed),
         trace=cost_options.printer(images) if trace else None,
+        read_only=read_only,
     )
     show_options = session.ShowOptions(
-        output=output_name,
+        output=output,
         buckets=tuple(buckets or ()),
         value_keys=tuple(value_keys or ()),
         labels=tuple(labels or ()),
@@ -292,7 +313,11 @@ def run(
         metrics=not no_metrics,
         top=shown.top(top, by, every, total, average, fields=bool(fields)),
         record=record,
+        summary=summary,
+        last=last,
+        rotate=rotate,
         cost=measure or max_overhead is not None,
+        scrollback=scrollback,
     )
     try:
         if parameters:

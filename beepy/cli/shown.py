@@ -7,21 +7,30 @@ import typer
 
 from beepy import outputs
 from beepy.cli import panels
-from beepy.cli.option_values import one_of, seconds, whole_number
+from beepy.cli.option_values import seconds, whole_number
 from beepy.errors import UsageError
 
 if TYPE_CHECKING:
     from beepy.events.arrangement import Arrangement
     from beepy.events.top import Wanted
 
+_OTHERS = ", ".join([name for name in outputs.TABLE if name not in {"tui", "json"}])
+
+
+def _output(text: str) -> str:
+    """Return the name of an output, or of a file. Raise UsageError for other texts."""
+    outputs.destination(text)
+    return text
+
+
 Output: TypeAlias = Annotated[
     str | None,
     typer.Option(
         "--output",
         "-o",
-        metavar=f"[{'|'.join(outputs.TABLE)}]",
-        parser=one_of("'--output' / '-o'", outputs.TABLE),
-        help="How rows are shown; columns on a terminal, else json.",
+        metavar="OUTPUT",
+        parser=_output,
+        help=f"Tui (on a terminal), json (else), {_OTHERS}, or a file: NAME.jsonl.",
         show_default=False,
         rich_help_panel=panels.SHOW,
     ),
@@ -194,9 +203,54 @@ Rows: TypeAlias = Annotated[
         rich_help_panel=panels.SHOW,
     ),
 ]
+Raw: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--raw",
+        help="Show numbers as they are, not what they mean.",
+        rich_help_panel=panels.SHOW,
+    ),
+]
 NoTty: TypeAlias = Annotated[
     bool,
     typer.Option("--no-tty", help="Plain output, even on a terminal.", rich_help_panel=panels.SHOW),
+]
+Rotate: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--rotate",
+        metavar="SIZE|TIME",
+        help="With -o FILE: begin a new file after 100M, or after 1h.",
+        rich_help_panel=panels.SHOW,
+    ),
+]
+Until: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--until",
+        metavar="EXPRESSION",
+        help="End with the first row for which it is true, as of --where.",
+        rich_help_panel=panels.SHOW,
+    ),
+]
+Summary: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--summary",
+        help="Show counts and top values at the end, as 2 kB of JSON.",
+        rich_help_panel=panels.SHOW,
+    ),
+]
+Scrollback: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--scrollback",
+        metavar="N",
+        parser=whole_number("--scrollback", 1, 10_000_000),
+        help="Rows of each map that the screen keeps, default 10000.",
+        show_default=False,
+        rich_help_panel=panels.SHOW,
+    ),
 ]
 Texts: TypeAlias = Annotated[
     list[str] | None,
@@ -210,14 +264,43 @@ Texts: TypeAlias = Annotated[
 
 
 def arrangement(
-    fields: Sequence[str] | None, sort: Sequence[str] | None, limit: int | None
+    fields: Sequence[str] | None,
+    sort: Sequence[str] | None,
+    limit: int | None,
+    *,
+    raw: bool = False,
 ) -> "Arrangement | None":
     """Return how rows are arranged, None if no option says so."""
-    if not fields and not sort and limit is None:
+    if not fields and not sort and limit is None and not raw:
         return None
     from beepy.events.arrangement import Arrangement  # noqa: PLC0415 - few runs arrange
 
-    return Arrangement(fields or (), sort or (), limit)
+    return Arrangement(fields or (), sort or (), limit, raw)
+
+
+def output_name(
+    output: str | None, top_count: int | None, *, summary: bool, plain: bool, bounded: bool
+) -> str:
+    """Return the output of a run: that of -o, else one that fits; ``plain`` is --no-tty.
+
+    ``bounded``: the run ends by itself. Raise UsageError for options that do not go together.
+    """
+    if summary:
+        check_summary(output, top_count)
+        return "json"
+    if output:
+        return output
+    from beepy.cli import terminal  # noqa: PLC0415 - for a run that leaves it open
+
+    return terminal.default_output(plain=plain, bounded=bounded)
+
+
+def check_summary(output: str | None, top_count: int | None) -> None:
+    """Raise UsageError for options that do not go with --summary."""
+    if output is not None:
+        raise UsageError("--summary: not with -o: it takes the place of rows")
+    if top_count is not None:
+        raise UsageError("--summary: not with --top: it has the top values of each field")
 
 
 def top(

@@ -41,7 +41,7 @@ def end_stalled_write(after_s: float = _CHECK_INTERVAL) -> None:
     def check(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's own
         nonlocal written_before
         # the handler runs on top of the frame that the signal interrupted: is that the write?
-        is_writing = frame is not None and frame.f_code is RowWriter.write.__code__
+        is_writing = frame is not None and frame.f_code is RowWriter.write_bytes.__code__
         if is_writing and RowWriter.written == written_before:
             raise OutputError("standard output: write: nobody reads it")
         written_before = RowWriter.written if is_writing else None

@@ -8,7 +8,8 @@ from errno import EACCES, EPERM
 from beepy.analysis import requirements
 from beepy.cli import sudo
 from beepy.errors import BeepyError, ImageError, KernelError, VerifierError, errno_text
-from beepy.kernel import privilege, samples
+from beepy.features import Feature
+from beepy.kernel import features, privilege, samples
 from beepy.oci import lookup
 from beepy.oci.options import Options
 from beepy.source import parse_all
@@ -45,6 +46,9 @@ def advise(error: BeepyError, images: Sequence[str], options: Options) -> None:
             lookup.find(name, local)
     if os.geteuid() and "CAP_SYS_ADMIN" not in privilege.capabilities():
         error.add_note(f"run it as root: sudo {sudo.command_line(_store(images, local))}")
+    if privilege.in_user_namespace() and features.has(Feature.TOKEN):
+        command = f"beepy describe {shlex.quote(images[0])}"
+        error.add_note(f"a BPF token can delegate what it needs (docs/privileges.md): {command}")
     try:
         needed = _capabilities(images, local)
     except BeepyError:

@@ -65,6 +65,14 @@ Verify: TypeAlias = Annotated[
         rich_help_panel=panels.SIGNATURES,
     ),
 ]
+ReadOnly: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--read-only",
+        help="Run no program that can change more than its maps.",
+        rich_help_panel=panels.SIGNATURES,
+    ),
+]
 
 
 def read_policy(

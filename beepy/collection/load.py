@@ -30,6 +30,7 @@ from beepy.obj.sections import KCONFIG, KSYMS
 from beepy.obj.spec import CollectionSpec, JumpTableRef, ProgramSpec, Value
 from beepy.oci.image import Image
 from beepy.sections import Hook
+from beepy.sys import token
 from beepy.text import safe
 from beepy.uapi import MapType, ProgType
 
@@ -112,6 +113,7 @@ def load_planned(
 
     The caller closes the Collection.
     """
+    token.of_process()  # without the one that the environment names nothing is tried
     spec = _with_kconfig(planned.spec)
     targets = {program.spec.name: program.target for program in planned.programs}
     collection = Collection(spec, targets, skipped, btf)

@@ -18,7 +18,8 @@ Total = Callable[[], int]
 class Losses:
     """Reads the counters of ``collection``, which was loaded with ``count_losses`` or without.
 
-    ``tables`` and ``rings`` are those that are shown.
+    ``tables`` and ``rings`` are those that are shown; a table's map may have another name than its
+    schema.
     """
 
     def __init__(self, collection: Collection) -> None:
@@ -27,7 +28,7 @@ class Losses:
         self._forms = collection.forms
         counted = self._forms.counted if self._forms else None
         self._sites = counted.sites if counted else ()
-        self.tables: list[Schema] = []
+        self.tables: list[tuple[str, Schema]] = []
         self.rings: list[CountedReader] = []
         self._reported: dict[Schema | int, int] = {}
         self._image = collection.spec.name
@@ -47,11 +48,11 @@ class Losses:
 
     def count(self, stats: RunStats) -> None:
         """Add to ``stats`` what batches do not carry: losses of tables, and of unknown maps."""
-        for schema in self.tables:
-            if schema.map in self._evicting:
+        for name, schema in self.tables:
+            if name in self._evicting:
                 stats.evicting.add(schema)
-            elif any(site.map == schema.map for site in self._sites):
-                total = self.of_map(schema.map)
+            elif any(site.map == name for site in self._sites):
+                total = self.of_map(name)
                 before = stats.lost.get(schema, 0)
                 stats.lost[schema] = total_lost(before, self._new(schema, total) if total else None)
         for ring in self.rings:

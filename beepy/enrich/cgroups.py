@@ -2,6 +2,7 @@
 
 import os
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -46,6 +47,19 @@ class Cgroups:
         if path:
             self._paths[cgroup_id] = path
         return path
+
+
+def below_root(known: Cgroups) -> Callable[[int], str]:
+    """Return a function from the id of a cgroup to its path from the root of cgroups on."""
+    root = ""
+
+    def path(cgroup_id: int) -> str:
+        nonlocal root
+        root = root or cgroups.root()
+        found = known.path(cgroup_id) if root else ""
+        return (found.removeprefix(root.rstrip("/")) or "/") if found else ""
+
+    return path
 
 
 def by_id(cgroup_id: int) -> str:

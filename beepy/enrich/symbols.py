@@ -12,6 +12,8 @@ _log = Log(__name__)
 
 _MAX_UNKNOWN: Final = 1 << 14  # addresses that are remembered not to be a symbol's
 
+_MAX_OFFSET: Final = 1 << 20  # no function is so large: the address is not the kernel's
+
 Symbol = tuple[str, str, str]
 """Address in hexadecimal, type and name."""
 
@@ -58,6 +60,19 @@ class Symbols:
             if not self._refresh():
                 break
         return ""
+
+    def with_offset(self, address: int) -> str:
+        """Return the symbol that has that address, and the offset in it: ``vfs_read+0x1f``.
+
+        Return "" if there is none so near.
+        """
+        name = self.containing(address)
+        offset = (
+            address - self._addresses[bisect_right(self._addresses, address) - 1] if name else 0
+        )
+        if not name or offset > _MAX_OFFSET:
+            return ""
+        return f"{name}+{offset:#x}" if offset else name
 
     def function(self, address: int) -> str:
         """Return the text of a frame: the function, the address if none is known."""

@@ -6,12 +6,12 @@ _MAX_ID = (1 << 32) - 1  # (uid_t)-1: no id
 
 
 def user(number: int) -> str:
-    """Return the name of a user id, ``uid:N`` if there is none."""
+    """Return the name of a user id, "" if there is none."""
     return _user(number)
 
 
 def group(number: int) -> str:
-    """Return the name of a group id, ``gid:N`` if there is none."""
+    """Return the name of a group id, "" if there is none."""
     return _group(number)
 
 
@@ -24,7 +24,7 @@ def _user(number: int) -> str:
             return pwd.getpwuid(number).pw_name
     except KeyError:
         pass
-    return f"uid:{number}"
+    return ""
 
 
 @cache
@@ -36,4 +36,4 @@ def _group(number: int) -> str:
             return grp.getgrgid(number).gr_name
     except KeyError:
         pass
-    return f"gid:{number}"
+    return ""

@@ -1,5 +1,6 @@
 """How rows are shown: which fields (``--fields``), and of snapshots which rows, in which order.
 
+``--raw`` shows numbers without what they mean.
 ``--sort FIELD`` and ``--limit N`` are about snapshots: of tables, and of the lines of iterators.
 """
 
@@ -23,6 +24,7 @@ class Arrangement(NamedTuple):
     fields: Sequence[str] = ()
     sort: Sequence[str] = ()
     limit: int | None = None
+    raw: bool = False
 
     def check(self) -> None:
         """Raise UsageError for what is wrong whatever maps there are."""
@@ -36,6 +38,8 @@ class Arrangement(NamedTuple):
         Raise UsageError for a field that no map, or more than one, has.
         """
         choice.apply(self.fields, decoders)
+        for decoder in decoders:
+            decoder.plain = self.raw
         if not self.sort and self.limit is None:
             return None
         orders = _orders(self.sort, decoders)

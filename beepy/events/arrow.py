@@ -2,13 +2,14 @@
 
 Integers, floats and bools have the width that they have in C, text is utf8 (enumerators, addresses,
 pointers and bytes as rows show them), arrays are lists, structs are structs. What a record is too
-short to have is null.
+short to have is null. In a stream or a file a row begins with the time when it was read.
 """
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from beepy.errors import DecodeError, UsageError
 from beepy.events.batch import Batch
@@ -42,32 +43,72 @@ _SUMS: Final = {
     **dict.fromkeys("bhiq", "q"),
     **dict.fromkeys("BHIQ", "Q"),
 }  # sums over CPUs are wider
+_TIME_NAME: Final = "time"
+_TIME: Final = Codec(code="q", size=8, value=None, text=str, width=20, number=True)
 
 
-def to_arrow(decoder: Decoder, batches: Iterable[Batch]) -> "Array":
+def to_arrow(decoder: Decoder, batches: Iterable[Batch], *, with_time: bool = False) -> "Array":
     """Return the rows of all batches, a struct a row.
 
-    Raises UsageError if nanoarrow is not installed, DecodeError for a batch whose bytes are not
-    what it says.
+    ``with_time``: the first member is the wall clock when a row was read, and the image and the map
+    are metadata. Raises UsageError if nanoarrow is not installed, DecodeError for a batch whose
+    bytes are not what it says.
     """
     writer = _Writer()
     fields = decoder.shown()
     columns: list[list[Value]] = [[] for _ in fields]
+    times: list[Value] = []
     length = 0
     for batch in batches:
         decoded = decoder.values(batch, fields)
-        length += len(decoded[0]) if decoded else batch.records
+        rows = len(decoded[0]) if decoded else batch.records
+        length += rows
+        times += [batch.time_ns] * rows
         for column, values in zip(columns, decoded, strict=True):
             column.extend(values)
     codecs = [field.codec for field in fields]
     if is_summed(decoder.schema):
         codecs = [_summed(field.codec) if field.part == VALUE else field.codec for field in fields]
+    names, metadata = names_of(fields), {}
+    if with_time:
+        names = {_TIME_NAME: len(fields), **names}  # no field is called so
+        codecs, columns = [*codecs, _TIME], [*columns, times]
+        metadata = {"image": decoder.schema.image, "map": decoder.schema.map}
     try:
-        return writer.rows(names_of(fields), codecs, columns, length)
+        return writer.rows(names, codecs, columns, length, metadata)
     except struct.error as error:
         raise DecodeError(
             f"map '{safe(decoder.schema.map)}': not within its Arrow type: {error}"
         ) from None
+
+
+class IpcStream:
+    """Writes rows as an Arrow IPC stream to ``file``, a record batch at a time.
+
+    Raises UsageError if nanoarrow is not installed.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        _Writer()  # raises if it is not installed
+        from nanoarrow.ipc import StreamWriter  # noqa: PLC0415 - an extra of the package
+
+        self._stream: Any = StreamWriter.from_writable(file)
+
+    def write_types(self, decoder: Decoder) -> None:
+        """Write what comes first: the types of the rows."""
+        from nanoarrow.c_array_stream import CArrayStream  # noqa: PLC0415 - as above
+        from nanoarrow.c_schema import c_schema  # noqa: PLC0415 - as above
+
+        kind = c_schema(to_arrow(decoder, (), with_time=True).schema)
+        self._stream.write_stream(CArrayStream.from_c_arrays([], kind))
+
+    def write(self, decoder: Decoder, batches: Iterable[Batch]) -> None:
+        """Write the rows of some batches, as one."""
+        self._stream.write_array(to_arrow(decoder, batches, with_time=True))
+
+    def close(self) -> None:
+        """Write the mark of the end."""
+        self._stream.close()
 
 
 def _summed(codec: Codec) -> Codec:
@@ -93,14 +134,24 @@ class _Writer:
         self._na: Any = nanoarrow
 
     def rows(
-        self, names: Names, codecs: Sequence[Codec], columns: Sequence[Sequence[Value]], length: int
+        self,
+        names: Names,
+        codecs: Sequence[Codec],
+        columns: Sequence[Sequence[Value]],
+        length: int,
+        metadata: Mapping[str, str],
     ) -> "Array":
         """Return one struct a row."""
-        made: Array = self._na.Array(self._tree(names, codecs, columns, length))
+        made: Array = self._na.Array(self._tree(names, codecs, columns, length, metadata))
         return made
 
     def _tree(
-        self, names: Names, codecs: Sequence[Codec], columns: Sequence[Sequence[Value]], length: int
+        self,
+        names: Names,
+        codecs: Sequence[Codec],
+        columns: Sequence[Sequence[Value]],
+        length: int,
+        metadata: Mapping[str, str] = MappingProxyType({}),
     ) -> Any:  # noqa: ANN401 - nanoarrow's CArray
         """Return a struct array of the fields that ``names`` are; no struct itself is null."""
         types, children = {}, []
@@ -111,9 +162,14 @@ class _Writer:
             else:
                 children.append(self._tree(position, codecs, columns, length))
                 types[name] = children[-1].schema
-        return self._made(self._na.struct(types), length, [None], children)
+        kind = self._na.struct(types)
+        if metadata:
+            kind = self._na.Schema(kind, metadata={k: safe(text) for k, text in metadata.items()})
+        return self._made(kind, length, [None], children)
 
     def _type(self, codec: Codec) -> Any:  # noqa: ANN401 - nanoarrow's Schema
+        if codec is _TIME:
+            return self._na.timestamp("ns", timezone="UTC")
         if not codec.inner:
             return getattr(self._na, _TYPES.get(_code(codec), "string"))()
         if codec.inner[0][0]:

@@ -30,12 +30,66 @@ def no_frames(_pid: int, _number: int) -> str:
     return ""
 
 
+class Subject(NamedTuple):
+    """The process that a record is about: its pid and the id of its cgroup, 0 if unknown.
+
+    ``time_ns`` is the wall clock (ns since the epoch) when it did what the record says, 0 if that
+    is not known.
+    """
+
+    pid: int
+    cgroup_id: int
+    time_ns: int
+
+
+class Place(NamedTuple):
+    """The cgroup of a process, and what it belongs to; "" for what is not known.
+
+    ``cgroup`` is a path, from the root of cgroups on. ``namespace`` is the pod's, in Kubernetes.
+    """
+
+    cgroup: str = ""
+    container: str = ""
+    pod: str = ""
+    namespace: str = ""
+    unit: str = ""
+
+
+class Frame(NamedTuple):
+    """An address in the memory of a process, where it was or returned to."""
+
+    pid: int
+    address: int
+
+
+def no_function(_frame: Frame) -> str:
+    """Return "": nothing is known of the process."""
+    return ""
+
+
+def no_text(_subject: Subject) -> str:
+    """Return "": nothing is known of the process."""
+    return ""
+
+
+def no_place(_subject: Subject) -> Place:
+    """Return a place of which nothing is known."""
+    return Place()
+
+
 class Machine(NamedTuple):
     """What only the machine that made the records knows: functions from a number to its text.
 
     They return "" for what is not known. ``user`` and ``group`` are names of ids. A stack's number
     is its key in a map; its text has the frames, the innermost first: ``user_stack`` their
     addresses, ``user_symbols`` their functions, which takes the process before the number.
+    ``kernel_function`` is the name of the function at an address, ``symbol`` has the offset behind
+    it. ``cgroup`` is the path of a cgroup's id, ``device`` a block device by the kernel's number,
+    ``namespace`` takes the number of the inode, ``syscall`` the number for the machine's
+    architecture.
+
+    ``user_function`` is the function of a process that has an address, ``exe`` the path of a
+    process's program, ``argv`` its arguments, quoted as for a shell, ``place`` where it runs.
     """
 
     user: Callable[[int], str] = no_name
@@ -43,6 +97,16 @@ class Machine(NamedTuple):
     kernel_stack: Callable[[int], str] = no_name
     user_stack: Callable[[int], str] = no_name
     user_symbols: Callable[[int, int], str] = no_frames
+    kernel_function: Callable[[int], str] = no_name
+    cgroup: Callable[[int], str] = no_name
+    symbol: Callable[[int], str] = no_name
+    device: Callable[[int], str] = no_name
+    namespace: Callable[[int], str] = no_name
+    syscall: Callable[[int], str] = no_name
+    user_function: Callable[[Frame], str] = no_function
+    exe: Callable[[Subject], str] = no_text
+    argv: Callable[[Subject], str] = no_text
+    place: Callable[[Subject], Place] = no_place
 
 
 NO_MACHINE: Machine = Machine()

@@ -4,7 +4,7 @@ A row is a record, an entry of a table, or one CPU's value in an entry whose val
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import compress
 
 from beepy.events.batch import Batch, Part
@@ -56,6 +56,28 @@ def take(batch: Batch, count: int) -> Batch:
 def drop(batch: Batch, count: int) -> Batch:
     """Return the batch without its first ``count`` rows; its other members are kept."""
     return select(batch, [0] * count + [1] * max(batch.records - count, 0))
+
+
+def slices(batch: Batch, count: int) -> Iterator[Batch]:
+    """Yield the rows in batches of at most ``count``; losses are in the first, the end in the last.
+
+    A batch without rows is yielded as it is.
+    """
+    if batch.records <= count:
+        yield batch
+        return
+    for start in range(0, batch.records, count):
+        end = min(start + count, batch.records)
+        parts = [
+            part._replace(raw=part.raw[part.stride * start : part.stride * end])
+            for part in batch.parts
+        ]
+        yield batch._replace(
+            parts=tuple(parts),
+            records=end - start,
+            lost=batch.lost if not start or batch.lost is None else 0,
+            final=batch.final and end == batch.records,
+        )
 
 
 def without_zeros(batch: Batch) -> Batch:

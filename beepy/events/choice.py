@@ -5,6 +5,7 @@
     pid,comm        only these, in this order       peer           all members of the struct
     -tid,-ppid      all but these                   events:pid     those of this map
     +mntns_id       one more, that the image hides
+    +age            one more, that is derived
 """
 
 from collections.abc import Container, Iterable, Sequence
@@ -16,7 +17,7 @@ from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
 from beepy.events.selection import Option
 
-_EXPECTED = "expected names, -NAME for all but this one, +NAME for one more that the image hides"
+_EXPECTED = "expected names, -NAME for all but this one, +NAME for one more"
 
 
 class Choice(NamedTuple):
@@ -24,19 +25,18 @@ class Choice(NamedTuple):
 
     only: tuple[Field, ...] = ()
     without: frozenset[Field] = frozenset()
-    also: frozenset[Field] = frozenset()
+    also: tuple[Field, ...] = ()
 
     def of(self, fields: Sequence[Field], hidden: Container[str]) -> tuple[Field, ...]:
         """Return the chosen ones of ``fields``; ``hidden`` are shown only if they are named."""
         if self.only:
             return self.only
-        return tuple(
-            [
-                field
-                for field in fields
-                if field in self.also or (field.name not in hidden and field not in self.without)
-            ]
-        )
+        chosen = [
+            field
+            for field in fields
+            if field in self.also or (field.name not in hidden and field not in self.without)
+        ]
+        return (*chosen, *[field for field in self.also if field.derived])
 
 
 def check(sources: Iterable[str]) -> None:
@@ -73,4 +73,4 @@ def _choice(names: Sequence[str], groups: Sequence[Sequence[Field]]) -> Choice:
     signed: dict[str, dict[Field, None]] = {"-": {}, "+": {}, "": {}}
     for name, group in zip(names, groups, strict=True):
         signed[name[0] if name[0] in signed else ""].update(dict.fromkeys(group))
-    return Choice(tuple(signed[""]), frozenset(signed["-"]), frozenset(signed["+"]))
+    return Choice(tuple(signed[""]), frozenset(signed["-"]), tuple(signed["+"]))

@@ -51,6 +51,11 @@ class Clock:
         self._monotonic()  # reads the offsets
         return timestamp + self._boot - self._suspended
 
+    def monotonic(self, wall: int) -> int:
+        """Return the timestamp (ns) of CLOCK_MONOTONIC of a wall clock (ns since the epoch)."""
+        self._monotonic()  # reads the offsets
+        return wall - self._boot
+
     def offset(self, first: int, last: int) -> int | None:
         """Return the one offset of all timestamps from ``first`` to ``last`` to the wall clock.
 

@@ -18,17 +18,16 @@ end of the type::
                                                    | pid |                   args = None
 """
 
-import struct
 from collections.abc import Callable, Container, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from beepy.btf.layout import size_of
-from beepy.errors import DecodeError
-from beepy.events.batch import Batch, Part, Schema
+from beepy.events.batch import Batch, Schema
 from beepy.events.budget import Budget
 from beepy.events.codec import Codec, Value, cut
 from beepy.events.fields import RECORD, VALUE, Field, fields, is_summed
 from beepy.events.memo import Memo
+from beepy.events.unpack import MAX_ITEMS, Blocks, Slot, records_of
 from beepy.text import safe
 
 if TYPE_CHECKING:
@@ -36,11 +35,8 @@ if TYPE_CHECKING:
 
 Convert: TypeAlias = Callable[[Any], Any] | None
 Finish: TypeAlias = Callable[[Field], Convert]
-Slot: TypeAlias = tuple[int, str]
-"""An item of each record: its offset in bytes, and its format character with its repeat count."""
 
-_MAX_ITEMS: Final = 2048  # of one compiled format (32 bytes each): 256 records of 8 fields
-_MAX_FORMATS: Final = 64
+_MAX_VIEWS: Final = 64
 
 
 class _Origin(NamedTuple):
@@ -84,9 +80,12 @@ class Decoder:
             self.fields = fields(schema, budget)
             self.size = size_of(schema.btf, schema.record if self._is_stream else schema.key)
         self.choice: Choice | None = None  # of fields to show, made before sinks are opened
+        self.plain = False  # numbers are shown without what they mean
         self.arranged = False  # its snapshots come in the order in which they are to be shown
         self._views: dict[tuple[str, tuple[Field, ...]], View] = {}
-        self._pieces = _Blocks([(0, f"{self.size}s")], safe(schema.map))
+        self._derived: dict[str, Field | None] = {}
+        self.asks: set[str] = set()  # functions of the machine that derived fields call
+        self._pieces = Blocks([(0, f"{self.size}s")], safe(schema.map))
         self._flexible = any(field.flexible for field in self.fields)
 
     def shown(self, hidden: Container[str] = ()) -> tuple[Field, ...]:
@@ -95,14 +94,35 @@ class Decoder:
         ``hidden`` are the names of those that are not shown unless they are chosen by name.
         """
         if self.choice:
-            return self.choice.of(self.fields, hidden)
-        return tuple([field for field in self.fields if field.name not in hidden])
+            shown = self.choice.of(self.fields, hidden)
+        else:
+            shown = tuple([field for field in self.fields if field.name not in hidden])
+        return tuple([_enum_as_number(field) for field in shown]) if self.plain else shown
+
+    def own(self, name: str) -> Field | None:
+        """Return the record's field with that name or label, None if there is none."""
+        named = [field for field in self.fields if name in (field.name, field.label)]
+        return next((field for field in named if field.name == name), named[0] if named else None)
+
+    def named(self, name: str) -> Field | None:
+        """Return the field with that name or label, or the derived one, None if there is none."""
+        field = self.own(name)
+        if field:
+            return field
+        if name not in self._derived:
+            from beepy.events import derived  # noqa: PLC0415 - most runs show records alone
+
+            self._derived[name] = derived.field(self, name)
+            if self._derived[name]:
+                self.asks.update(derived.TABLE[name].asks)
+        return self._derived[name]
 
     def view(self, wanted: Sequence[Field], finish: Finish, absent: object = None) -> "View":
         """Return a view of the ``wanted`` fields, compiled once for all batches.
 
         ``finish(field)`` is a function that is applied to each value of the field, or None.
-        ``absent`` is the value of a field that a record is too short for.
+        ``absent`` is the value of a field that a record is too short for, and of a derived one that
+        is not known; if ``absent`` is None, ``finish`` is applied to the None of the latter.
         """
         return View(self.schema, self.size, tuple(wanted), finish, absent)
 
@@ -122,7 +142,7 @@ class Decoder:
         if size == self.size:
             blocks = self._pieces.run(batch.parts[RECORD], batch.records)
             return [piece for pieces, _ in blocks for piece in pieces]
-        return _records(batch, safe(self.schema.map))
+        return records_of(batch, safe(self.schema.map))
 
     def __repr__(self) -> str:
         return f"Decoder({self.schema.map[:50]!r}, {len(self.fields)} fields, {self.size} bytes)"
@@ -157,21 +177,27 @@ class View:
             Field, Callable[[Any], Any]
         ] = {}  # of arrays that the record's end cuts
         self._narrower: dict[tuple[Field, ...], View] = {}  # for short records
-        self._blocks: dict[int, _Blocks] = {}
+        self._blocks: dict[int, Blocks] = {}
+        self._derivations = [field.derived for field in wanted if field.derived]
         origins: dict[Field, _Origin] = {}
-        for part in {field.part for field in wanted}:
+        for part in {field.part for field in wanted if not self._derivations}:
             copies = schema.cpus if part == VALUE and is_summed(schema) else 0
             members = [field for field in wanted if field.part == part]
             slots, part_origins = _lay_out(members, copies, schema.value_size, finish)
-            self._blocks[part] = _Blocks(slots, safe(schema.map))
+            self._blocks[part] = Blocks(slots, safe(schema.map))
             origins.update(part_origins)
-        self._origins = [origins[field] for field in wanted]
+        self._origins = [origins[field] for field in wanted if not self._derivations]
         # if the items of the only part come in the order of the wanted fields, as they mostly do,
         # rows() needs no columns in between
         in_order = [origin.columns for origin in self._origins] == [
             (k,) for k in range(len(wanted))
         ]
         self._direct = in_order and len(self._blocks) == 1
+        if self._derivations:
+            own = [field for field in wanted if not field.derived]
+            sources = [field for derived in self._derivations for field in derived.sources]
+            self._own = View(schema, size, tuple(dict.fromkeys(own)), finish, absent)
+            self._sources = View(schema, size, tuple(dict.fromkeys(sources)), _unchanged, None)
 
     def absent(self, batch: Batch) -> tuple[int, ...]:
         """Return the positions of the wanted fields that the batch's records are too short for."""
@@ -182,6 +208,8 @@ class View:
 
     def columns(self, batch: Batch) -> list[list[Any]]:
         """Return one column for each field."""
+        if self._derivations:
+            return self._derived_columns(batch)
         if not self._is_whole(batch):
             return self._short_columns(batch)
         parts = {
@@ -219,7 +247,7 @@ class View:
             | pid | comm | args... |     whole: pid, comm       cut: args, read one by one
                              ^ end of the records               absent: all fields after it
         """
-        records = _records(batch, safe(self._schema.map))
+        records = records_of(batch, safe(self._schema.map))
         length = batch.length
         present = [field for field in self._wanted if field.is_in(length)]
         cut_off = [f for f in present if f.flexible or f.start + f.codec.size > length]
@@ -230,11 +258,32 @@ class View:
             columns[field] = [read(record[field.start :]) for record in records]
         return [columns.get(field) or [self._absent] * batch.records for field in self._wanted]
 
+    def by_field(self, batch: Batch) -> dict[Field, list[Any]]:
+        """Return the columns by field."""
+        return dict(zip(self._wanted, self.columns(batch), strict=True))
+
+    def _derived_columns(self, batch: Batch) -> list[list[Any]]:
+        """Return the columns of fields of which some are computed from others."""
+        columns, sources = self._own.by_field(batch), self._sources.by_field(batch)
+        for field in self._wanted:
+            if field.derived and field not in columns:
+                values = field.derived.compute(
+                    [sources[source] for source in field.derived.sources], batch
+                )
+                columns[field] = self._finished(field, values)
+        return [columns[field] for field in self._wanted]
+
+    def _finished(self, field: Field, values: list[Value]) -> list[Any]:
+        finish, absent = self._finish(field) or _same, self._absent
+        if absent is None:
+            return list(map(finish, values))
+        return [absent if value is None else finish(value) for value in values]
+
     def _narrow(self, whole: tuple[Field, ...]) -> "View":
         """Return a view of the fields that the records hold completely."""
         view = self._narrower.get(whole)
         if view is None:
-            if len(self._narrower) >= _MAX_FORMATS:
+            if len(self._narrower) >= _MAX_VIEWS:
                 self._narrower.clear()
             size = max([field.start + field.codec.size for field in whole], default=0)
             view = View(self._schema, size, whole, self._finish, self._absent)
@@ -249,78 +298,6 @@ class View:
             assert read, "an array of bytes has a function that reads it"
             self._readers[field] = read
         return read
-
-
-class _Blocks:
-    """Unpacks runs: the items at ``slots`` of every record, in that order."""
-
-    def __init__(self, slots: Sequence[Slot], name: str) -> None:
-        self._slots = slots
-        self._name = name
-        ends = [offset + struct.calcsize(f"<{code}") for offset, code in slots]
-        self.size = max(ends, default=0)
-        # a power of two, so that what is left of a run is made of halves: few formats are compiled
-        self._most = 1 << (max(_MAX_ITEMS // max(len(slots), 1), 1).bit_length() - 1)
-        self._formats: dict[tuple[int, int, int], struct.Struct] = {}
-
-    def run(self, part: Part, records: int) -> Iterator[tuple[tuple[Any, ...], int]]:
-        """Yield (the items of some records one after the other, the number of those records).
-
-        With formats of up to 256 records, 357 records are unpacked as 256 + 64 + 32 + 4 + 1.
-        """
-        raw, stride, skip = part
-        end = skip + self.size
-        if records and (stride < end or len(raw) < stride * (records - 1) + end):
-            raise _too_few_bytes(self._name, part, records, self.size)
-        if len(raw) < stride * records:
-            # the last record may lack its padding, which the format skips
-            raw = raw.ljust(stride * records, b"\0")
-        at, count = 0, self._most
-        while records:
-            while count > records:
-                count >>= 1
-            yield self._format(stride, skip, count).unpack_from(raw, at), count
-            at += stride * count
-            records -= count
-
-    def columns(self, part: Part, records: int) -> list[list[Any]]:
-        """Return one column for each slot."""
-        width = len(self._slots)
-        columns: list[list[Any]] = [[] for _ in range(width)]
-        for flat, _ in self.run(part, records):
-            for at, column in enumerate(columns):
-                column.extend(flat[at::width])  # every width-th item: one slot of all records
-        return columns
-
-    def _format(self, stride: int, skip: int, count: int) -> struct.Struct:
-        key = (stride, skip, count)
-        compiled = self._formats.get(key)
-        if compiled is None:
-            if len(self._formats) >= _MAX_FORMATS:  # the records have many lengths
-                self._formats.clear()
-            # offsets count from the record, which begins after ``skip`` bytes of header
-            record, end = "", -skip
-            for offset, code in self._slots:
-                record += f"{offset - end}x{code}"
-                end = offset + struct.calcsize(f"<{code}")
-            record += f"{stride - skip - end}x"
-            compiled = self._formats[key] = struct.Struct("<" + record * count)
-        return compiled
-
-
-def _records(batch: Batch, name: str) -> list[bytes]:
-    """Return the records of a stream, from their first byte to their last one."""
-    part, length = batch.parts[RECORD], batch.length
-    raw, stride, skip = part
-    end = skip + length
-    if batch.records and (stride < end or len(raw) < stride * (batch.records - 1) + end):
-        raise _too_few_bytes(name, part, batch.records, length)
-    return [raw[at + skip : at + end] for at in range(0, stride * batch.records, stride)]
-
-
-def _too_few_bytes(name: str, part: Part, records: int, size: int) -> DecodeError:
-    got = f"{len(part.raw)} bytes in steps of {part.stride} for {records} records"
-    return DecodeError(f"map '{name}': {got}: expected {size} bytes after every {part.skip}")
 
 
 def _lay_out(
@@ -368,6 +345,17 @@ def _unchanged(_field: Field) -> Convert:
     return None
 
 
+def _enum_as_number(field: Field) -> Field:
+    codec = field.codec
+    is_enum = codec.to_number is not None and "?" not in (codec.code, codec.integer)
+    number = codec.as_number() if is_enum else None
+    return field._replace(codec=number) if number else field
+
+
+def _same(value: Value) -> Value:
+    return value
+
+
 def _chain(codec: Codec, first: Convert, then: Convert) -> Convert:
     """Return a function that applies both in turn; it remembers results if they are cacheable."""
     both = (lambda item: then(first(item))) if first and then else first or then
@@ -385,7 +373,7 @@ def _column(origin: _Origin, columns: list[list[Any]]) -> list[Any]:
 def _interleaved(columns: list[list[Any]], total: int) -> Iterator[tuple[tuple[Any, ...], int]]:
     """Yield columns as ``View.rows`` does, by writing each with a stride."""
     width = len(columns)
-    step = max(_MAX_ITEMS // max(width, 1), 1)
+    step = max(MAX_ITEMS // max(width, 1), 1)
     for start in range(0, total, step):
         count = min(step, total - start)
         items: list[Any] = [None] * (count * width)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from beepy.events import meaning
+from beepy.events import meaning, rules
 from beepy.events.fields import Field
 
 _NAMES: Final = frozenset(
@@ -15,7 +15,7 @@ _NAMES: Final = frozenset(
     )
 )
 _ENDINGS: Final = ("_pid", "_tid", "_time", "_ts", "_ns", "_us", "_path", "_inode", "_cookie")
-_MEANINGS: Final = (meaning.TIME, meaning.RECENT, meaning.DURATION)
+_MEANINGS: Final = (rules.TIME, rules.RECENT, rules.DURATION)
 
 
 def endless(fields: Sequence[Field]) -> tuple[Field, ...]:

@@ -1,6 +1,6 @@
 """The fields of a map's records: every leaf of its types, with its name and its offset."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from beepy.btf import types
@@ -8,9 +8,9 @@ from beepy.btf.layout import MAX_DEPTH, size_of, skip_mods_and_typedefs, typedef
 from beepy.btf.types import VOID, Bits, Composite, TypeId
 from beepy.errors import BtfError
 from beepy.events import go_format, semantics
-from beepy.events.batch import Schema
+from beepy.events.batch import Batch, Schema
 from beepy.events.budget import Budget
-from beepy.events.codec import Codec
+from beepy.events.codec import Codec, Value
 from beepy.events.compile import MAX_CALLS, Compiler, MemberAt, distinct, is_bool
 
 RECORD: Final = 0  # or a table's key
@@ -19,6 +19,13 @@ CPU: Final = 2
 
 _RESERVED: Final = frozenset(("map", "time"))  # every row has these besides its fields
 _CPU: Final = Codec(code="I", size=4, value=None, text=str, width=4, number=True)
+
+
+class Derivation(NamedTuple):
+    """How a field is computed that is not in the record: from the columns of its ``sources``."""
+
+    sources: "tuple[Field, ...]"
+    compute: Callable[[Sequence[list[Value]], Batch], list[Value]]
 
 
 class Field(NamedTuple):
@@ -30,7 +37,7 @@ class Field(NamedTuple):
     (the record, or a table's key), ``VALUE`` or ``CPU``. ``typedefs`` are the names of its type,
     the outermost first. ``owners`` are the names of the types of the members in ``path``, but for
     the last. ``flexible``: it is an array without a length at the end of a record, and extends to
-    where the record ends.
+    where the record ends. ``derived``: it is not in the record, and computed so.
     """
 
     name: str
@@ -45,6 +52,7 @@ class Field(NamedTuple):
     typedefs: tuple[str, ...] = ()
     flexible: bool = False
     owners: tuple[str, ...] = ()
+    derived: Derivation | None = None
 
     def is_in(self, length: int) -> bool:
         """Return whether a record of ``length`` bytes has the field.

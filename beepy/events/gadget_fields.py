@@ -66,10 +66,20 @@ def _meanings(machine: Machine) -> Mapping[str, _Meaning]:
         "gadget_duration": _Meaning(gadget_texts.duration),
         "gadget_file_mode": _Meaning(gadget_texts.file_mode),
         "gadget_file_flags": _Meaning(gadget_texts.file_flags, width=20),
-        "gadget_uid": _Meaning(machine.user, "user"),
-        "gadget_gid": _Meaning(machine.group, "group"),
+        "gadget_uid": _Meaning(_known(machine.user, "uid"), "user"),
+        "gadget_gid": _Meaning(_known(machine.group, "gid"), "group"),
         "gadget_kernel_stack": _Meaning(machine.kernel_stack, cacheable=False, width=32),
     }
+
+
+def _known(name_of: _Text, kind: str) -> _Text:
+    """Return what names a number, or says what kind of number it is: uid:4711."""
+    return lambda number: name_of(number) or f"{kind}:{number}"
+
+
+def is_user_stack(field: Field) -> bool:
+    """Return whether a field is the number of a user's stack."""
+    return field.path[-1] == STACK_ID and USER_STACK in field.owners and field.codec.number
 
 
 def of(schema: Schema, leaves: Sequence[Field]) -> tuple[Field, ...]:

@@ -22,13 +22,16 @@ _OVERHEAD: Final = 600  # bytes of a group beside its record
 class Group:
     """The events of one group: ``record`` is one of them, ``length`` its bytes with zeros.
 
+    ``key`` are the values that they have in common.
+
     ``seen`` events were counted, and at most ``missed`` were not. ``total`` is the sum of the
     values of ``valued`` of them.
     """
 
-    __slots__ = ("length", "missed", "record", "seen", "total", "valued")
+    __slots__ = ("key", "length", "missed", "record", "seen", "total", "valued")
 
-    def __init__(self, record: bytes, length: int, missed: int) -> None:
+    def __init__(self, key: Hashable, record: bytes, length: int, missed: int) -> None:
+        self.key = key
         self.record = record
         self.length = length
         self.missed = missed
@@ -79,12 +82,17 @@ class Groups:
         """Return the groups of the highest rank, of equal ones those that came first."""
         return nlargest(count, self._groups.values(), key=rank)
 
+    def most_frequent(self, count: int) -> list[tuple[Hashable, int]]:
+        """Return the keys with the most events, and how many were counted of each."""
+        ranked = nlargest(count, self._groups.items(), key=lambda item: item[1].seen)
+        return [(key, group.seen) for key, group in ranked]
+
     def _new(self, key: Hashable, record: bytes, length: int) -> Group:
         size = 2 * len(record) + _OVERHEAD  # its key has the same texts
         if len(self._groups) >= self._most or self._bytes + size > self._most_bytes:
             self._forget()
         self._bytes += size
-        group = self._groups[key] = Group(record, length, self.floor)
+        group = self._groups[key] = Group(key, record, length, self.floor)
         return group
 
     def _forget(self) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from beepy.errors import UsageError
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
-from beepy.events.selection import Option, fields_by_name, listed, short_name
+from beepy.events.selection import Option, listed, short_name
 from beepy.text import safe
 
 _MOST = 256  # names in an option
@@ -58,7 +58,10 @@ def maps(option: Option, words: Words, decoders: Sequence[Decoder]) -> list[Deco
         known = listed(dict.fromkeys(decoder.schema.map for decoder in decoders))
         why = f"no map '{safe(words.map)}': there are {known}" if words.map else "no map is shown"
         raise option.refuse(why)
-    having = [d for d in chosen if all(_fields(d, name) for name in words.bare)]
+    # a field of a record comes before a derived one of another map
+    having = [d for d in chosen if all(_own_fields(d, name) for name in words.bare)] or [
+        d for d in chosen if all(_fields(d, name) for name in words.bare)
+    ]
     names = list(dict.fromkeys(decoder.schema.map for decoder in having))
     if len(names) > 1:
         similar = [f"{name}:{option.text}" for name in names]
@@ -83,8 +86,14 @@ def _is_called(decoder: Decoder, name: str) -> bool:
 
 
 def _fields(decoder: Decoder, name: str) -> list[Field]:
-    """Return the field of that name, or all members of the struct of that name."""
-    field = fields_by_name(decoder.fields).get(name)
+    """Return the field of that name, a derived one too, or all members of a struct so named."""
+    own = _own_fields(decoder, name)
+    derived = None if own else decoder.named(name)
+    return [derived] if derived else own
+
+
+def _own_fields(decoder: Decoder, name: str) -> list[Field]:
+    field = decoder.own(name)
     if field:
         return [field]
     path = tuple(name.split("."))
@@ -95,13 +104,16 @@ def _unknown(option: Option, names: Sequence[str], decoders: Sequence[Decoder]) 
     """Return the error for the first name that the map with most of them lacks."""
     from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error
 
+    from beepy.events import derived  # noqa: PLC0415 - as above
+
     nearest = max(decoders, key=lambda d: sum(bool(_fields(d, name)) for name in names))
     missing = next(name for name in names if not _fields(nearest, name))
     known = [field.name for field in nearest.fields]
-    similar = get_close_matches(missing[:64], known, 3)
+    computed = derived.names(nearest)
+    similar = get_close_matches(missing[:64], [*known, *computed], 3)
     hint = (
         f"did you mean {' or '.join(map(safe, similar))}?"
         if similar
-        else f"its fields are {listed(known)}"
+        else f"its fields are {listed(known)}; derived: {listed(computed)}"
     )
     return option.refuse(f"no field '{safe(missing)}' in {shown_name(nearest)}: {hint}")

@@ -7,6 +7,8 @@ import errno as errnos
 import os
 from typing import Final
 
+from beepy.events import semantics
+
 # include/linux/errno.h: returned within the kernel only, so Python does not know them
 _INTERNAL: Final = {
     512: "ERESTARTSYS",
@@ -107,6 +109,9 @@ _CAPABILITIES: Final = (
     "BPF",
     "CHECKPOINT_RESTORE",
 )
+
+_ALL_CAPABILITIES: Final = (1 << len(_CAPABILITIES)) - 1
+_MINOR_BITS: Final = 20  # MINORBITS (include/linux/kdev_t.h)
 
 # include/linux/socket.h
 _FAMILIES: Final = {
@@ -225,6 +230,45 @@ def protocol(value: int) -> str:
 def tcp_state(value: int) -> str:
     """Return the name of a TCP connection's state."""
     return _TCP_STATES[value - 1] if 0 < value <= len(_TCP_STATES) else str(value)
+
+
+def capabilities(value: int) -> str:
+    """Return the names of a set of capabilities, ``all`` of those that have a name here."""
+    if value & _ALL_CAPABILITIES == _ALL_CAPABILITIES:
+        return "all"
+    known = [f"CAP_{name}" for bit, name in enumerate(_CAPABILITIES) if value >> bit & 1]
+    rest = value & ~_ALL_CAPABILITIES
+    return "|".join([*known, f"{rest:#x}"] if rest else known) or "none"
+
+
+def device(value: int) -> str:
+    """Return the text of the kernel's number of a device: 8:1."""
+    return "{}:{}".format(*major_and_minor(value))
+
+
+def major_and_minor(value: int) -> tuple[int, int]:
+    """Return the two numbers of a device that the kernel has in one (dev_t)."""
+    return value >> _MINOR_BITS, value & (1 << _MINOR_BITS) - 1
+
+
+def port(value: int) -> str:
+    """Return a port that is in network order."""
+    return str(value >> 8 | (value & 0xFF) << 8)
+
+
+def ipv4(value: int) -> str:
+    """Return the address that an integer of 32 bits has, in network order."""
+    return semantics.ipv4((value & 0xFFFFFFFF).to_bytes(4, "little"))
+
+
+def ipv6(digits: str) -> str:
+    """Return the address of 16 bytes in hexadecimal; of fewer, the digits."""
+    return semantics.ipv6(bytes.fromhex(digits)) if len(digits) == 2 * 16 else digits
+
+
+def mac(digits: str) -> str:
+    """Return the address of six bytes in hexadecimal, with colons; of fewer, the digits."""
+    return bytes.fromhex(digits).hex(":") if len(digits) == 2 * 6 else digits
 
 
 def by_name(name: str) -> int | None:

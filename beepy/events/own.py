@@ -19,12 +19,12 @@ from beepy.events.fields import RECORD
 
 # tgid first: in records that have both, pid is a thread's id, as in the kernel; the third is that
 # of gadgets, struct gadget_process proc
-_PATHS: Final = (("tgid",), ("pid",), ("proc", "pid"))
+PATHS: Final = (("tgid",), ("pid",), ("proc", "pid"))
 _SIZE: Final = 4
 
 
 class OwnRecords:
-    """Leaves out the records of streams that have ``pid`` in a field of ``_PATHS``."""
+    """Leaves out the records of streams that have ``pid`` in a field of ``PATHS``."""
 
     def __init__(self, pid: int, decoders: Iterable[Decoder]) -> None:
         self._bytes = tuple([(byte, _differing(byte)) for byte in pid.to_bytes(_SIZE, "little")])
@@ -59,7 +59,7 @@ def pid_offset(decoder: Decoder) -> int | None:
     if not decoder.schema.is_stream:
         return None
     fields = {field.path: field for field in decoder.fields}
-    for path in _PATHS:
+    for path in PATHS:
         field = fields.get(path)
         if not field or not field.codec.is_plain_int:
             continue

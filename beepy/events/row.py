@@ -160,11 +160,14 @@ class Rows:
         return {field.name: column for field, column in zip(fields, columns, strict=True)}
 
     def column(self, name: str) -> list[Value]:
-        """Return the values of one field. Raises KeyError for a name that is not there."""
-        for field in self.decoder.fields:
-            if field.name == name:
-                return self.decoder.values(self.batch, (field,))[0]
-        raise KeyError(name)
+        """Return the values of one field, a derived one too.
+
+        Raises KeyError for a name that is not there.
+        """
+        field = self.decoder.named(name)
+        if field is None or (field.name != name):
+            raise KeyError(name)
+        return self.decoder.values(self.batch, (field,))[0]
 
     def to_arrow(self) -> "Array":
         """Return the rows as an Arrow array of structs, which polars, pandas and pyarrow take.

@@ -15,7 +15,9 @@ class RunStats:
     ``shown`` rows reached the sinks. Not shown were those that did not pass a filter
     (``filtered``), those that beepy itself caused (``own``), those of tables with the value 0
     (``zeros``), those after the limit of the run (``cut_by_count``), those after that of a snapshot
-    (``cut_by_limit``), and those of maps that --top is not about (``cut_by_top``). ``lost`` has the
+    (``cut_by_limit``), those of maps that --top is not about (``cut_by_top``) or that an output
+    does not show (``cut_by_output``), and those after the end that --until says (``cut_by_until``).
+    ``overwritten`` rows were shown, and are not in the recording of --last. ``lost`` has the
     losses of each stream, and of each table whose programs count what it had no room for; None
     where they are not counted. ``lost_at`` has those of calls by (image, place), where the code
     does not show which map they write to. ``evicting`` are tables that drop entries by themselves,
@@ -36,6 +38,9 @@ class RunStats:
         self.cut_by_count = 0
         self.cut_by_limit = 0
         self.cut_by_top = 0
+        self.cut_by_output = 0
+        self.cut_by_until = 0
+        self.overwritten = 0
         self.skipped_programs: Sequence[tuple[str, str]] = ()
         self.sampled = 1
         self.rings: dict[Schema, tuple[int, int, int]] = {}

@@ -3,13 +3,9 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 from beepy.events.batch import Schema
 from beepy.events.protocols import Source
-
-MEASURED_S: Final = 1.0
-"""How often tables are read for metrics alone."""
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 What is shown is a stream itself, of records of this layout, so that outputs know nothing of it::
 
-    | count u64 | error u64 | sum, 16 bytes | the first event of the group, to its last field |
+    | count u64 | error u64 | sum, 16 bytes | slots | first event of the group, to its last field |
+
+A slot has the value of a derived field when the event came; it may be another one later.
 
 Its fields are ``count``, perhaps ``sum_FIELD`` or ``avg_FIELD``, those of ``--by``, and ``error``.
 """
@@ -18,7 +20,7 @@ from typing import Final, NamedTuple
 
 from beepy.btf.types import VOID, Bits
 from beepy.errors import UsageError, worded
-from beepy.events import go_format, named
+from beepy.events import go_format, named, slots
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.choice import Choice
 from beepy.events.codec import Codec, wide_integer
@@ -49,6 +51,7 @@ _REAL: Final = Codec(
     code="d", size=8, value=lambda value: None if math.isnan(value) else value,
     text=go_format.real, width=8, number=True,
 )  # fmt: skip
+_SLOT: Final = 4096  # bytes of a derived field
 
 
 class Wanted(NamedTuple):
@@ -112,6 +115,8 @@ class Ranked:
         self._snapshot = 0
         # a field that the record's end may cut needs the whole record
         self._end = max([field.start + field.codec.size for field in by])
+        self._derived = [position for position, field in enumerate(by) if field.derived]
+        self._head = _HEAD + _SLOT * len(self._derived)
         self._is_open = any(field.codec.open_ended for field in by)
         self._unhashable = [position for position, f in enumerate(by) if f.codec.inner]
         self.decoder = self._make_decoder()
@@ -161,7 +166,7 @@ class Ranked:
         return _average if self._wanted.average else attrgetter("seen")
 
     def _batch(self, groups: Sequence[Group], time_ns: int, *, final: bool) -> Batch:
-        stride = _HEAD + groups[0].length
+        stride = self._head + groups[0].length
         return Batch(
             schema=self.decoder.schema,
             parts=(Part(b"".join([self._packed(group) for group in groups]), stride, 0),),
@@ -179,7 +184,9 @@ class Ranked:
             head += struct.pack("<d8x", number if group.valued else math.nan)
         else:
             head += group.total.to_bytes(16, "little", signed=True)
-        return head + group.record.ljust(group.length, b"\0")
+        values = group.key if isinstance(group.key, tuple) else ()
+        values_in = [slots.packed(values[position], _SLOT) for position in self._derived]
+        return b"".join([head, *values_in, group.record.ljust(group.length, b"\0")])
 
     def _make_decoder(self) -> Decoder:
         taken = {"map", "time", *[field.path[0] for field in self._by]}
@@ -196,17 +203,21 @@ class Ranked:
             is_real = self._wanted.average or self._value.codec.code in "efd"
             name = f"{'avg' if self._wanted.average else 'sum'}_{self._value.label}"
             fields.append(own(name, 16, _REAL if is_real else _SUM))
-        fields += [
-            field._replace(start=field.start + _HEAD, offset=Bits(field.offset + 8 * _HEAD))
-            for field in self._by
-        ]
+        for position, field in enumerate(self._by):
+            if field.derived:
+                start = _HEAD + _SLOT * self._derived.index(position)
+                codec = slots.codec(field.codec, _SLOT)
+                fields.append(field._replace(start=start, codec=codec, derived=None))
+            else:
+                fields.append(slots.moved(field, self._head))
         fields.append(own("error", 8, _COUNT))
         schema = self._source.schema._replace(
             role=Role.PRINT, metric="", metric_value="", metrics=(), counts_loss=False
         )
-        decoder = Decoder(schema, layout=(tuple(fields), _HEAD + self._end))
+        decoder = Decoder(schema, layout=(tuple(fields), self._head + self._end))
         decoder.choice = Choice(only=tuple(fields))
         decoder.arranged = True
+        decoder.plain = self._source.plain
         return decoder
 
 

@@ -54,7 +54,10 @@ def attach_as(program: Program, path: str, *attach_types: AttachType) -> Link:
         except KernelError as error:
             raise _explained(program, path, error) from error
         undo.pop_all()
-    return Link(then=[*(link.close for link in reversed(links)), directory.close])
+    return Link(
+        then=[*(link.close for link in reversed(links)), directory.close],
+        steps=[step for link in links for step in link.steps],
+    )
 
 
 def _attach(program: Program, directory: Fd, path: str, attach_type: AttachType) -> Link:
@@ -77,6 +80,7 @@ def _attach(program: Program, directory: Fd, path: str, attach_type: AttachType)
         (KIND, path, str(int(attach_type)), str(program_id)),
         lambda: syscall.prog_attach(attr, where),
         lambda: _detach(directory, attach_type, program_id),
+        ("program",),
     )
 
 

@@ -48,6 +48,7 @@ def attach(program: Program, target: Target) -> Link:
                 (KIND, str(program_id)),
                 lambda: syscall.prog_attach(attr, KIND),
                 lambda: _detach(program_id),
+                ("program",),
             )
         except KernelError as error:
             raise AttachError.wrap(error, where) from error

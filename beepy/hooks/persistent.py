@@ -1,13 +1,13 @@
 """Attachments that outlive their process: journaled, made, and undone when their Link is closed."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from beepy.errors import KernelError
 from beepy.hooks import journal
 from beepy.kernel import netns
-from beepy.kernel.link import Link
+from beepy.kernel.link import Link, Step
 from beepy.log import Log
 from beepy.sys.fd import Fd
 from beepy.text import safe
@@ -16,13 +16,16 @@ _log = Log(__name__)
 
 
 def attach_persistent(
-    entry: tuple[str, ...], attach: Callable[[], None], detach: Callable[[], None]
+    entry: tuple[str, ...],
+    attach: Callable[[], None],
+    detach: Callable[[], None],
+    steps: Sequence[Step],
 ) -> Link:
     """Add the journal ``entry`` (kind and arguments), attach, and return the Link that detaches.
 
     ``attach`` raises KernelError only if it attached nothing. ``detach`` does nothing if nothing is
-    attached; if it raises KernelError, a warning is logged, and the next start tries again. Raises
-    what ``attach`` does.
+    attached; if it raises KernelError, a warning is logged, and the next start tries again.
+    ``steps`` are what ``detach`` does. Raises what ``attach`` does.
     """
     journal_entry = journal.add(*entry)
 
@@ -44,15 +47,16 @@ def attach_persistent(
         # Interrupted (Ctrl-C): it may or may not be attached.
         end()
         raise
-    return Link(then=(end,))
+    return Link(then=(end,), steps=steps)
 
 
-def attach_persistent_in_netns(
+def attach_persistent_in_netns(  # noqa: PLR0917 - those of attach_persistent, and where
     namespace: Fd,
     path: str,
     entry: tuple[str, ...],
     attach: Callable[[], None],
     detach: Callable[[], None],
+    steps: Sequence[Step],
 ) -> Link:
     """Do what ``attach_persistent`` does for this thread's network ``namespace``.
 
@@ -68,9 +72,11 @@ def attach_persistent_in_netns(
 
         kind, *args = entry
         entry = (kind, path, netns.identity(namespace), *args)
-        link = attach_persistent(entry, attach, detach_in_netns)
+        if path != str(netns.path("")):
+            steps = (*steps, "namespace")
+        link = attach_persistent(entry, attach, detach_in_netns, steps)
         stack.pop_all()
-    return Link(then=(link.close, own_namespace.close))
+    return Link(then=(link.close, own_namespace.close), steps=steps)
 
 
 def cleanup_in_netns(cleanup: Callable[..., None]) -> Callable[..., None]:

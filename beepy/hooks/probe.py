@@ -154,7 +154,7 @@ def _attach_by_tracefs(program: Program, point: ProbePoint, label: str, cookie: 
         if isinstance(error, AttachError | NotSupported) or not isinstance(error, KernelError):
             raise
         raise AttachError.wrap(error) from None
-    return Link(then=(event_link.close, remove))
+    return Link(then=(event_link.close, remove), steps=("tracefs",))
 
 
 def _definition(point: ProbePoint, name: str, where: str) -> str:

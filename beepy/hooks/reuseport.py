@@ -42,6 +42,7 @@ def attach(program: Program, target: Target) -> Link:
             (KIND, str(pid), str(port), str(program_id)),
             lambda: _set(pid, port, uapi.SO_ATTACH_REUSEPORT_EBPF, program.fd.fileno()),
             lambda: cleanup(str(pid), str(port), str(program_id)),
+            ("program", "sockets"),
         )
     except KernelError as error:
         raise AttachError.wrap(error, where) from error

@@ -1,18 +1,19 @@
 """Maps of sockets: a program attached to one sees what its sockets receive or send."""
 
 import errno
+import os
 from typing import Final
 
 from beepy import sections, uapi
 from beepy.errors import AttachError, KernelError
 from beepy.hooks.target import Target
 from beepy.kernel import link
-from beepy.kernel import program as programs
 from beepy.kernel.link import Link
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
 from beepy.log import Log
 from beepy.sys import syscall
+from beepy.sys.fd import Fd
 from beepy.text import safe
 from beepy.uapi import NO_ATTACH_TYPE, MapType
 
@@ -43,19 +44,17 @@ def attach(program: Program, target: Target) -> Link:
     _log.info("%s: no sockmap link, attaching by BPF_PROG_ATTACH", where)
     map_where = f"map '{safe(socket_map.name)}' ({program.attach_type.name})"
     try:
-        program_id = program.id()
         attr = _attr(socket_map, program.fd.fileno(), program)
         syscall.prog_attach(attr, map_where)
     except KernelError as error:
         raise AttachError.wrap(error, where) from error
+    program_fd = Fd(os.dup(program.fd.fileno()))  # its own may be closed before the link
 
     def detach() -> None:
-        # The program's own descriptor may be closed by then.
-        with programs.open_by_id(program_id) as program_fd:
-            attr = _attr(socket_map, program_fd.fileno(), program)
-            syscall.prog_detach(attr, f"{map_where}: detach")
+        attr = _attr(socket_map, program_fd.fileno(), program)
+        syscall.prog_detach(attr, f"{map_where}: detach")
 
-    return Link(then=(detach,))
+    return Link(then=(detach, program_fd.close))
 
 
 def _attr(socket_map: Map, program_fd: int, program: Program) -> uapi.ProgAttach:

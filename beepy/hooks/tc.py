@@ -74,7 +74,7 @@ def _attach_filter(program: Program, target: Target, interface: Interface, *, eg
 
     entry = (KIND, str(ifindex), name, "clsact" if qdisc else "")
     path = str(netns.path(target.netns))
-    return attach_persistent_in_netns(interface.namespace, path, entry, add, remove)
+    return attach_persistent_in_netns(interface.namespace, path, entry, add, remove, ("netlink",))
 
 
 def _prefix(pid: int) -> str:

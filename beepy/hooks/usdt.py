@@ -15,7 +15,7 @@ from beepy.hooks import binary, probe, usdt_args, usdt_maps
 from beepy.hooks.probe import ProbePoint
 from beepy.hooks.target import Point, Target
 from beepy.kernel import features
-from beepy.kernel.link import Link
+from beepy.kernel.link import Link, Step
 from beepy.kernel.program import Program
 from beepy.obj import executable
 from beepy.obj.executable import Executable
@@ -48,6 +48,7 @@ def attach(program: Program, target: Target) -> Link:
         base = 0
         if not has_cookies and not file.fixed:
             base = _load_address(file, path, target.pid, where)
+    steps: set[Step] = set()
     with ExitStack() as undo:
         for site in sites:
             spec_id = maps.add_spec(site.spec, where)
@@ -64,8 +65,9 @@ def attach(program: Program, target: Target) -> Link:
                 semaphore=site.semaphore,
             )
             cookie = spec_id if has_cookies else 0
-            undo.enter_context(probe.attach(program, point, label, cookie))
-        return Link(then=(undo.pop_all().close,))
+            link = undo.enter_context(probe.attach(program, point, label, cookie))
+            steps |= link.steps
+        return Link(then=(undo.pop_all().close,), steps=steps)
 
 
 def points(target: Target, machine: str) -> list[Point]:  # noqa: ARG001 - every hook's signature

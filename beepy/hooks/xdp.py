@@ -94,6 +94,7 @@ def _attach_by_netlink(program: Program, target: Target, interface: Interface, f
         (KIND, str(ifindex), str(program_id)),
         lambda: netlink.attach_xdp(ifindex, program.fd, flags, where),
         lambda: netlink.detach_xdp(ifindex, program_id, where),
+        ("netlink",),
     )
 
 

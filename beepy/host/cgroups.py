@@ -1,7 +1,8 @@
-"""The tree of cgroup v2 as this process sees it: where it is mounted, and its directories."""
+"""The trees of cgroups as this process sees them: where they are mounted, and their directories."""
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,23 @@ def root_mount(mountinfo: str) -> str:
         if mount.type == "cgroup2" and mount.root == "/":
             return mount.point
     return ""
+
+
+def old_roots() -> list[str]:
+    """Return the mount points of the roots of hierarchies of version 1. Raises OSError."""
+    return [m.point for m in mounts.mounts() if m.type == "cgroup" and m.root == "/"]
+
+
+def members(top: str) -> set[int]:
+    """Return the processes in a cgroup and below it, as this PID namespace numbers them.
+
+    A cgroup that is gone has none.
+    """
+    pids: set[int] = set()
+    for directory in (top, *directories(top)):
+        with suppress(OSError, ValueError):  # it vanished; 0 or nothing for other namespaces
+            pids.update(map(int, Path(directory, "cgroup.procs").read_text("ascii").split()))
+    return pids - {0}
 
 
 def identify(path: str) -> tuple[int, int] | None:

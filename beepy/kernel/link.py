@@ -3,10 +3,10 @@
 import ctypes
 import errno
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from beepy import uapi
 from beepy.errors import AttachError, KernelError, NotSupported
@@ -23,16 +23,42 @@ _log = Log(__name__)
 _KPROBES = (PerfEventType.KPROBE, PerfEventType.KRETPROBE)
 
 
+Step = Literal[
+    "bpf",
+    "containers",
+    "files",
+    "modules",
+    "names",
+    "namespace",
+    "netlink",
+    "perf buffer",
+    "perf event",
+    "program",
+    "sockets",
+    "statistics",
+    "tracefs",
+]
+"""What a run may do after everything is attached; ``cli.drop`` has the capabilities for it.
+
+Links may enter a network namespace, use netlink, open a program by its id, or the sockets of
+another process, and write to tracefs.
+"""
+
+
 class Link:
     """Owns the descriptors that keep a program attached; closing them, in order, detaches it.
 
     ``then`` are functions to call afterwards, in order: they undo what no descriptor holds
-    (netlink, tracefs), or close other links. Each step is done once, even if an earlier one raises.
+    (netlink, tracefs), or close other links. Each of them is called once, even if an earlier one
+    raises. ``steps`` are the steps that need privileges.
     """
 
-    def __init__(self, *fds: Fd, then: Sequence[Callable[[], None]] = ()) -> None:
+    def __init__(
+        self, *fds: Fd, then: Sequence[Callable[[], None]] = (), steps: Iterable[Step] = ()
+    ) -> None:
         self._fds = fds
         self._then = then
+        self.steps = frozenset(steps)
 
     def close(self) -> None:
         """Detach the program; a second call does nothing."""

@@ -6,22 +6,13 @@ from errno import EACCES, EPERM
 from pathlib import Path
 from typing import Final
 
-from beepy import capability
+from beepy import capability, uapi
 from beepy.errors import KernelError
 from beepy.features import Feature
 from beepy.kernel import features
+from beepy.sys import token
 
-_BITS: Final = {  # include/uapi/linux/capability.h
-    "CAP_DAC_OVERRIDE": 1,
-    "CAP_DAC_READ_SEARCH": 2,
-    "CAP_NET_ADMIN": 12,
-    "CAP_NET_RAW": 13,
-    "CAP_SYS_PTRACE": 19,
-    "CAP_SYS_ADMIN": 21,
-    "CAP_SYSLOG": 34,
-    "CAP_PERFMON": 38,
-    "CAP_BPF": 39,
-}
+_BITS: Final = uapi.CAPABILITIES
 _STATUS: Final = Path("/proc/self/status")
 _LAST: Final = Path("/proc/sys/kernel/cap_last_cap")
 _LOCKDOWN: Final = Path("/sys/kernel/security/lockdown")
@@ -88,8 +79,13 @@ def why_refused(needed: Collection[str], *, perf: bool = False) -> str:
         paranoid = perf_event_paranoid()
         if perf and paranoid is not None and paranoid > -1:
             reasons.append(f"kernel.perf_event_paranoid is {paranoid}")
-    elif _in_user_namespace():
-        reasons.append("capabilities within a user namespace do not count")
+    elif in_user_namespace():
+        by_token = not perf and token.of_process()
+        reasons.append(
+            "the BPF token does not delegate it"
+            if by_token
+            else "capabilities within a user namespace do not count"
+        )
     if level := lockdown():
         reasons.append(f"the kernel is locked down ({level})")
     if not reasons and _status("Seccomp") == str(_FILTERED):
@@ -99,7 +95,8 @@ def why_refused(needed: Collection[str], *, perf: bool = False) -> str:
     return "; ".join(reasons)
 
 
-def _in_user_namespace() -> bool:
+def in_user_namespace() -> bool:
+    """Return whether this process is in another user namespace than the first."""
     return _text(_UID_MAP).split() not in (["0", "0", "4294967295"], [])
 
 

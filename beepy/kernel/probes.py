@@ -17,9 +17,10 @@ from beepy.features import Feature
 from beepy.host import machine
 from beepy.kernel import btf, program, samples
 from beepy.obj.insn import CALL, EXIT, LDX, MEM, MOV64_IMM, PSEUDO_CALL, Insn, W, encode
-from beepy.sys import syscall
+from beepy.sys import syscall, token
 from beepy.uapi import HELPERS, NO_ATTACH_TYPE, AttachType, MapFlag, MapType, ProgType
 
+_NO_FD: Final = 0xFFFFFFFF
 # main calls a function, which reads a u32 through its argument
 _READ_CONTEXT: Final = (
     Insn(CALL, src=PSEUDO_CALL, imm=1),
@@ -82,6 +83,18 @@ def _has_arg_ctx_tag() -> bool:
     return True
 
 
+def _has_token() -> bool:
+    """Create a token of no file system: only a kernel that knows the command looks for that.
+
+    Since v6.9 (35f96de04127, "bpf: Introduce BPF token object").
+    """
+    try:
+        token.create(uapi.TokenCreate(bpffs_fd=_NO_FD), "probe of tokens").close()
+    except KernelError as error:
+        return error.errno == errno.EBADF
+    return True
+
+
 def _has_btf(feature: Feature) -> bool:
     """Load BTF that uses ``feature``."""
     data = downgrade.sample(feature)
@@ -100,6 +113,7 @@ PROBES: Final[Mapping[Feature, Callable[[], bool]]] = {
     Feature.MEMCG_ACCOUNT: _has_memcg_account,
     Feature.BPF_COOKIE: _has_bpf_cookie,
     Feature.ARG_CTX_TAG: _has_arg_ctx_tag,
+    Feature.TOKEN: _has_token,
     **{feature: partial(_has_btf, feature) for feature in downgrade.FEATURES},
 }
 

@@ -19,7 +19,8 @@ so a record may precede an older one of another CPU, by at most the time between
 bpf_perf_event_output fails on a CPU without a ring. When a CPU goes offline, its event is dead for
 good: the kernel (perf_event_exit_cpu) neither reports this nor revives the event when the CPU is
 online again, as after a suspend. So the reader checks every second whether each event still counts
-time, and which CPUs are online. The number of records that were lost until then is unknown.
+time, and which CPUs are online. The number of records that were lost until then is unknown, unless
+the programs count them (``CountedReader``).
 """
 
 import errno
@@ -137,7 +138,7 @@ class PerfReader:
             self._drop(ring)
             self._unknown = True
             _log.warning(
-                "map '%s': CPU %d went offline: how many of its records were lost is unknown",
+                "map '%s': CPU %d went offline: what it sends before it has a new ring is lost",
                 self._name,
                 ring.cpu,
             )
@@ -152,7 +153,7 @@ class PerfReader:
                 continue
             if has_ring:
                 _log.warning(
-                    "map '%s': CPU %d came online: how many of its records were lost is unknown",
+                    "map '%s': CPU %d came online: what it sent before it had a ring is lost",
                     self._name,
                     cpu,
                 )

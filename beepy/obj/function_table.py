@@ -9,6 +9,8 @@ from beepy.obj.executable import Executable
 
 _MAX_TABLE: Final = 16 << 20  # bytes: 700,000 symbols, which take two seconds and 100 MB
 _MAX_NAMES: Final = 32 << 20  # bytes
+_MAX_NOTE: Final = 80  # bytes: a build id has 20, or as many as the linker was told
+_GNU_BUILD_ID: Final = b"\x03\0\0\0GNU\0"
 _TABLES: Final = ("SHT_SYMTAB", "SHT_DYNSYM")
 
 
@@ -16,14 +18,17 @@ class FunctionTable:
     """The functions of a file by their addresses; a malformed table has none.
 
     The table of all symbols is used, or the dynamic one where a file is stripped or its table is
-    very large. A function without a size has one byte: what follows may be another's.
+    very large; then it is not ``whole``. A function without a size has one byte: what follows may
+    be another's.
     """
 
     def __init__(self, file: Executable) -> None:
         functions: dict[int, tuple[int, bytes]] = {}
+        self.whole = False
         for kind in _TABLES:
             if not functions and _is_read(file, kind):
                 functions = _functions(file, kind)
+                self.whole = bool(functions) and kind == _TABLES[0]
         self._starts = sorted(functions)
         self._sizes = [functions[start][0] for start in self._starts]
         self._names = [functions[start][1] for start in self._starts]
@@ -70,3 +75,18 @@ def address_at(file: Executable, offset: int) -> int | None:
         if segment.executable and 0 <= offset - segment.offset < segment.size:
             return offset - segment.offset + segment.address
     return None
+
+
+def build_id(file: Executable) -> str:
+    """Return the build id of a file in hexadecimal, "" if it has none.
+
+    ::
+
+        note | u32 4 | u32 size | u32 NT_GNU_BUILD_ID | GNU, NUL | build id |
+    """
+    for section in file.sections:
+        if section.name == ".note.gnu.build-id":
+            note = file.data[section.offset : section.offset + _MAX_NOTE]
+            if note[8:16] == _GNU_BUILD_ID:
+                return note[16 : 16 + int.from_bytes(note[4:8], "little")].hex()
+    return ""

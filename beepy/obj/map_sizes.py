@@ -43,6 +43,7 @@ def apply_all(
 ) -> Sequence[CollectionSpec]:
     """Return the specs with maps of these sizes: bytes of a ring, else entries.
 
+    Maps are named as in the object, or as they are shown.
     A map that has none in the object, because its own loader sets it at run time, gets a default,
     with a warning, unless it is among the ``existing`` ones, which are pinned. Raises UsageError
     for a map that is not there, or has no size of its own.
@@ -50,6 +51,8 @@ def apply_all(
     if not sizes and not any(_lacks_size(map_spec) for spec in specs for map_spec in spec.maps):
         return specs
     known = {m.name: m for spec in specs for m in spec.maps if m.contents is None}
+    shown = {t.shown_as: t.map for spec in specs for t in spec.tracked if t.shown_as not in known}
+    sizes = {shown.get(name, name): size for name, size in sizes.items()}
     for name in sizes:
         _check(name, known, sizes[name])
     return [

@@ -43,6 +43,12 @@ def checked(options: Options) -> Options:
     return options._replace(policy=policy)
 
 
+def asks_read_only(options: Options) -> str:
+    """Return which policy asks that programs change nothing, "" for none. Raises UsageError."""
+    policy = checked(options).policy
+    return f"{policy.where}: read-only" if policy and policy.read_only else ""
+
+
 def _configured_policy(options: Options) -> "Policy | None":
     """Return the policy of ``registries.toml``; None if it has none."""
     try:

@@ -14,13 +14,16 @@ _log = Log(__name__)
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
-def refuse_others(path: Path, where: str, error: type[BeepyError], *, strict: int = 1) -> None:
+def refuse_others(
+    path: Path, where: str, error: type[BeepyError], *, strict: int = 1, quiet: bool = False
+) -> None:
     """Raise ``error`` if root would trust what other users may write; warn of what they can change.
 
     For root, the last ``strict`` components of ``path`` must not be writable by group or others,
     and none may belong to another user in a directory where everybody may create files (/tmp). One
     that belongs to another user elsewhere, such as $HOME under sudo, causes a warning. For other
-    users nothing is refused, and groups are ignored: a group is often the user's own.
+    users nothing is refused, and groups are ignored: a group is often the user's own. ``quiet``: do
+    not warn.
     """
     as_given = Path(os.path.abspath(path)).parts  # noqa: PTH100 - a link of another user counts, too
     resolved = Path(os.path.realpath(path)).parts
@@ -29,7 +32,7 @@ def refuse_others(path: Path, where: str, error: type[BeepyError], *, strict: in
         for parts in dict.fromkeys((as_given, resolved))
         for text in _concerns(parts, where, error, strict)
     ]
-    for text in warnings[:1]:
+    for text in warnings[: 0 if quiet else 1]:
         _warn(text)
 
 

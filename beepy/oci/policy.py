@@ -44,15 +44,20 @@ _PLURALS: Final[Mapping[ImageSource, str]] = {
     ImageSource.FILE: "files",
     ImageSource.BUNDLED: "bundled images",
 }
+_READ_ONLY: Final = "read-only"
 _SIGNER_KEYS: Final = ("images", "key", "identity", "issuer", "trusted-root")
 
 
 class Policy(NamedTuple):
-    """The rules; ``where`` names the policy in messages."""
+    """The rules; ``where`` names the policy in messages.
+
+    ``read_only``: a run refuses programs that can change more than their own maps.
+    """
 
     where: str
     rules: Mapping[ImageSource, Rule]
     signers: tuple[Signer, ...]
+    read_only: bool = False
 
 
 def signed_by(signers: Iterable[Signer], where: str = "--verify") -> Policy:
@@ -95,7 +100,10 @@ def parse(table: Mapping[str, object], where: str, directory: Path) -> Policy:
     file that does not exist.
     """
     sources = {source.value: source for source in ImageSource}
-    _refuse_unknown(table, (*sources, "signer"), where)
+    _refuse_unknown(table, (*sources, _READ_ONLY, "signer"), where)
+    read_only = table.get(_READ_ONLY, False)
+    if not isinstance(read_only, bool):
+        raise UsageError(f"{where}: {_READ_ONLY}: expected true or false")
     rules = dict(RULES)
     for name, source in sources.items():
         if name in table:
@@ -110,6 +118,7 @@ def parse(table: Mapping[str, object], where: str, directory: Path) -> Policy:
             _signer(value, f"{where}: signer {number}", directory)
             for number, value in enumerate(signers, 1)
         ),
+        read_only,
     )
 
 

@@ -10,11 +10,11 @@ from beepy.events.batch import Batch, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder, View
 from beepy.events.fields import Field
+from beepy.outputs import image_name
 from beepy.outputs.jsonl import encode, timestamp
 from beepy.outputs.row_writer import RowWriter
 from beepy.text import safe
 
-_FIRST: Final = ("map", "time")
 _SPECIAL: Final = frozenset(',"')
 
 
@@ -34,6 +34,7 @@ class CsvLines:
     def __init__(self, writer: RowWriter) -> None:
         self._writer = writer
         self._lines: dict[Schema, _MapLines] = {}
+        self._names_image = False
 
     def open(self, decoders: Sequence[Decoder]) -> None:
         """Write the header."""
@@ -43,13 +44,16 @@ class CsvLines:
             view = decoder.view([own[name] for name in names if name in own], _converter, b"")
             rest = b"".join([b",%b" if name in own else b"," for name in names])
             self._lines[decoder.schema] = _MapLines(view, rest)
-        header = [*_FIRST, *map(_cell, names)]
+        image = image_name(decoders)
+        self._names_image = bool(image)
+        header = ["map", *([image] if image else []), "time", *map(_cell, names)]
         self._writer.write(",".join(header) + "\r\n")
 
     def write(self, batch: Batch) -> None:
         """Write the lines of a batch."""
         view, rest = self._lines[batch.schema]
-        begin = f"{_cell(batch.schema.map)},{timestamp(batch.time_ns)}".replace("%", "%%")
+        names = [batch.schema.map, *([batch.schema.image] if self._names_image else [])]
+        begin = ",".join([*map(_cell, names), timestamp(batch.time_ns)]).replace("%", "%%")
         self._writer.write_rows(begin.encode() + rest + b"\r\n", view, batch)
 
     def close(self) -> None:

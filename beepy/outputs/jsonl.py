@@ -15,6 +15,7 @@ from beepy.events.batch import Batch, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder, View
 from beepy.events.fields import Field
+from beepy.outputs import image_name
 from beepy.outputs.row_writer import RowWriter
 
 _MAX_FORMATS: Final = 64  # of one map: its records may have many lengths
@@ -39,16 +40,18 @@ class JsonLines:
     def __init__(self, writer: RowWriter) -> None:
         self._writer = writer
         self._lines: dict[Schema, _MapLines] = {}
+        self._image = ""  # the name of the member that says whose rows they are
 
     def open(self, decoders: Sequence[Decoder]) -> None:
         """Compile the format of each map's lines."""
+        self._image = image_name(decoders)
         for decoder in decoders:
             presentation = decoder.schema.presentation
             hidden = presentation.not_in_json if presentation else ()
-            fields = _by_struct(decoder.shown(hidden))
+            fields = by_struct(decoder.shown(hidden))
             view = decoder.view(fields, _converter, absent=b"null")
             lines = _MapLines(fields, view, {})
-            lines.formats[()] = _line_format(decoder.schema.map, fields, ())
+            lines.formats[()] = self._line_format(decoder.schema, fields, ())
             self._lines[decoder.schema] = lines
 
     def write(self, batch: Batch) -> None:
@@ -59,15 +62,29 @@ class JsonLines:
         if line_format is None:
             if len(formats) >= _MAX_FORMATS:
                 formats.clear()
-            line_format = formats[absent] = _line_format(batch.schema.map, fields, absent)
+            line_format = formats[absent] = self._line_format(batch.schema, fields, absent)
         time_text = timestamp(batch.time_ns).encode()
         self._writer.write_rows(line_format.replace(_TIME, time_text), view, batch)
 
     def close(self) -> None:
         """Do nothing: each batch was written at once."""
 
+    def _line_format(
+        self, schema: Schema, fields: Sequence[Field], absent: tuple[int, ...]
+    ) -> bytes:
+        """Return the format of a line in which the fields at these positions have no value."""
+        formats = [
+            (field.path, "%d" if field.codec.is_plain_int and position not in absent else "%b")
+            for position, field in enumerate(fields)
+        ]
+        first = f'"map": {_quoted(schema.map)}'
+        if self._image:
+            first += f", {_quoted(self._image)}: {_quoted(schema.image)}"
+        members = "".join([f", {member}" for member in _members(formats, 0)])
+        return f'{{{first}, "time": "{_TIME.decode()}"{members}}}\n'.encode()
 
-def _by_struct(fields: Sequence[Field]) -> tuple[Field, ...]:
+
+def by_struct(fields: Sequence[Field]) -> tuple[Field, ...]:
     """Return the fields with those of one struct together, at the place of its first one."""
     ranks: dict[tuple[str, ...], int] = {}
     for field in fields:
@@ -78,16 +95,6 @@ def _by_struct(fields: Sequence[Field]) -> tuple[Field, ...]:
         return [ranks[field.path[: depth + 1]] for depth in range(len(field.path))]
 
     return tuple(sorted(fields, key=rank))
-
-
-def _line_format(map_name: str, fields: Sequence[Field], absent: tuple[int, ...]) -> bytes:
-    """Return the format of a line in which the fields at these positions have no value."""
-    formats = [
-        (field.path, "%d" if field.codec.is_plain_int and position not in absent else "%b")
-        for position, field in enumerate(fields)
-    ]
-    members = "".join([f", {member}" for member in _members(formats, 0)])
-    return f'{{"map": {_quoted(map_name)}, "time": "{_TIME.decode()}"{members}}}\n'.encode()
 
 
 def timestamp(time_ns: int) -> str:

@@ -9,7 +9,7 @@ from beepy.events import named
 from beepy.events.batch import Schema
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
-from beepy.events.metrics import as_number, decide
+from beepy.events.metrics import Metric, as_number, decide
 from beepy.events.selection import Option, field_of, maps_of_role
 from beepy.obj.spec import Role
 from beepy.text import safe
@@ -140,10 +140,15 @@ def labels_of(
                 why = f"map '{safe(decoder.schema.map)}' has no metric of which labels are chosen"
                 raise option.refuse(why)
             chosen = tuple(dict.fromkeys(field for group in groups for field in group))
-            if wrong := [field for field in chosen if field not in metric.fields]:
+            if wrong := [field for field in chosen if not _is_label(field, metric)]:
                 raise option.refuse(f"field '{safe(wrong[0].name)}' is not a label of it")
             _add(fields, option, decoder.schema, chosen)
     return fields
+
+
+def _is_label(field: Field, metric: Metric) -> bool:
+    """Return whether a field may be a label: a derived text may, an age has too many values."""
+    return field in metric.fields or bool(field.derived and not field.codec.number)
 
 
 def _add(by_map: dict[Schema, _T], option: Option, schema: Schema, value: _T) -> None:

@@ -60,10 +60,13 @@ class MetricsServer:
     """Listens on ``host:port`` (0: any free port) and serves in its own threads until ``close``.
 
     ``page`` renders the body of ``/metrics`` in pieces, in a thread of the server; if it raises a
-    BeepyError, the response is 503. Raises OutputError if the address cannot be listened on.
+    BeepyError, the response is 503. If not ``serving`` yet, connections wait for ``start``. Raises
+    OutputError if the address cannot be listened on.
     """
 
-    def __init__(self, host: str, port: int, page: Callable[[], Sequence[bytes]]) -> None:
+    def __init__(
+        self, host: str, port: int, page: Callable[[], Sequence[bytes]], *, serving: bool = True
+    ) -> None:
         if not 0 <= port < 1 << 16:  # getaddrinfo takes it modulo 2**16
             raise UsageError(f"prometheus: port {port}: not between 0 and 65535")
         try:
@@ -77,14 +80,20 @@ class MetricsServer:
         self.port = int(bound_address[1])
         self.url = f"http://{_host_port(self.host, self.port)}/metrics"
         self._loop = _Loop(listener, page)
+        self._thread: threading.Thread | None = None
+        if serving:
+            self.start()
+
+    def start(self) -> None:
+        """Serve from now on."""
         self._thread = threads.start(self._loop.run, "metrics")
 
     def close(self) -> None:
         """Stop listening, give responses ``CLOSE_TIME`` to finish, end all threads. Idempotent."""
-        if self._thread.is_alive():
+        if self._thread and self._thread.is_alive():
             self._loop.stop()
             self._thread.join()
-            self._loop.close()
+        self._loop.close()
 
 
 def _listen(family: int, address: tuple[str, int]) -> socket.socket:
@@ -166,7 +175,9 @@ class _Loop:
         self._selector.close()
 
     def close(self) -> None:
-        """Release what ``stop`` needs, after ``run``."""
+        """Release what is open when no thread runs it."""
+        self._listener.close()
+        self._selector.close()
         self._wake_receiver.close()
         self._wake_sender.close()
 

@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from beepy.errors import OutputError
 from beepy.events.batch import Batch, Schema
@@ -21,9 +21,13 @@ from beepy.outputs.series import EventMetric, MetricLabels, StreamCounts, TableM
 
 if TYPE_CHECKING:
     from beepy.events.label_decoders import MachineNames
+    from beepy.events.slots import Slots  # few metrics have derived labels
     from beepy.outputs.exporter_page import ExporterPage
+    from beepy.outputs.metrics_server import MetricsServer
 
 _log = Log(__name__)
+
+_SLOT: Final = 256  # bytes of a derived label: pending records have it, too
 
 
 class Exporter(NamedTuple):
@@ -52,7 +56,8 @@ class Prometheus:
     for a slow reader of the rows. ``bounds`` are those of -b, ``values`` the fields of -k,
     ``labels`` those of --labels, ``max_series`` bounds each metric. ``stats`` are the counters
     of the run. If no map has a metric, nothing is served and ``url`` is "", unless ``always``.
-    ``exporter`` is given if an image is of ebpf_exporter.
+    ``exporter`` is given if an image is of ebpf_exporter. If not ``serving`` once it is open,
+    scrapes wait for ``start``.
 
     Write every batch, empty ones too: they carry the number of lost records. Maps of several images
     with one name share a metric; its label ``image`` distinguishes them.
@@ -71,7 +76,9 @@ class Prometheus:
         always: bool = True,
         max_series: int = MAX_SERIES,
         exporter: Exporter | None = None,
+        serving: bool = True,
     ) -> None:
+        self._serving = serving
         self._listen = (host, port)
         self._read_tables = read_tables
         self._bounds = bounds
@@ -84,12 +91,13 @@ class Prometheus:
         self._exporter_page: ExporterPage | None = None
         self._types: dict[str, tuple[str, str]] = {}  # metric name -> TYPE and HELP, sorted
         self._streams: dict[Schema, _Stream] = {}
+        self._slots: dict[EventMetric, Slots] = {}  # of those with derived labels
         self._tables: dict[Schema, TableMetric] = {}
         self._drained: dict[Schema, list[EventMetric]] = {}  # tables that the run empties
         self._render_lock = threading.Lock()
         self._closed = False
         self._self_page: Callable[[], bytes] | None = None
-        self._close_server: Callable[[], None] | None = None
+        self._server: MetricsServer | None = None
         self.address = ("", 0)  # of the listening socket: with the port that the kernel chose for 0
         self.url = ""  # of the page
 
@@ -118,10 +126,15 @@ class Prometheus:
 
             self._exporter_page = ExporterPage(metrics.planned, self._exporter, self._max_series)
         if self._types or self._exporter or self._always:
-            server = MetricsServer(*self._listen, self.page)
-            self._close_server = server.close
+            server = MetricsServer(*self._listen, self.page, serving=self._serving)
+            self._server = server
             self.address = server.host, server.port
             self.url = server.url
+
+    def start(self) -> None:
+        """Serve the page from now on."""
+        if self._server:
+            self._server.start()
 
     def write(self, batch: Batch) -> None:
         """Count the records of a stream's batch."""
@@ -130,18 +143,23 @@ class Prometheus:
             stream.counts.add(batch)
             if batch.records:
                 for metric in stream.metrics:
-                    metric.write(batch)
+                    metric.write(self._slotted(metric, batch))
             if batch.records and self._exporter_page:
                 self._exporter_page.write(batch)
         elif batch.records:
             for metric in self._drained.get(batch.schema, ()):
                 metric.write(batch)
 
+    def _slotted(self, metric: EventMetric, batch: Batch) -> Batch:
+        """Return the batch with what the metric's derived labels are now."""
+        slots = self._slots.get(metric)
+        return slots.add(batch) if slots else batch
+
     def close(self) -> None:
         """Refuse waiting scrapes, and stop the server and its threads."""
         self._closed = True
-        if self._close_server:
-            self._close_server()
+        if self._server:
+            self._server.close()
 
     def page(self) -> list[bytes]:
         """Return the text of all metrics as they are now, in pieces; any thread may call it.
@@ -197,10 +215,18 @@ class Prometheus:
     def _add(self, metric: Metric, image: str) -> None:
         """Add a map's metric; ``image`` is the value of its label of that name, or ""."""
         name, role, decoder, value, chosen, measure = metric
-        schema = metric.schema
+        schema, fields = metric.schema, metric.fields
+        derived = [field for field in fields if field.derived] if schema.is_stream else []
+        slots = None
+        if derived:
+            from beepy.events.slots import Slots  # noqa: PLC0415 - few metrics have such labels
+
+            slots = Slots(decoder, derived, _SLOT)
+            decoder, fields = slots.decoder, [slots.of(field) for field in fields]
+            value = value and slots.of(value)
         labels = MetricLabels(
             decoder,
-            metric.fields,
+            fields,
             metric.names,
             image=image,
             taken=metric.reserved,
@@ -222,6 +248,8 @@ class Prometheus:
             max_series=self._max_series,
             slots=bool(measure and measure.slots),
         )
+        if slots:
+            self._slots[event_metric] = slots
         if schema.is_stream:
             self._streams[schema].metrics.append(event_metric)
         else:

@@ -15,6 +15,7 @@ from beepy.btf.writer import BtfWriter
 from beepy.errors import BeepyError, BtfError, RecordingError
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.clock import Clock
+from beepy.obj.presentation import ColumnHint, Presentation
 from beepy.obj.spec import Role
 from beepy.recording.blocks import Item, packed
 
@@ -25,7 +26,7 @@ _PART: Final = struct.Struct("<III")
 _CLOCK: Final = struct.Struct("<QQQ")
 _NUMBER: Final = struct.Struct("<I")
 _UNKNOWN: Final = -1  # of losses
-_MAX_TEXT: Final = 1 << 16  # bytes of JSON
+_MAX_TEXT: Final = 1 << 20  # bytes of JSON
 
 
 # of Schema, as JSON has them; types, clock and texts are apart
@@ -34,6 +35,8 @@ _FIELDS: Final[dict[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(("record", "key", "value", "key_size", "value_size", "cpus"), int),
     "counts_loss": bool,
 }
+_LATER: Final[dict[str, Callable[[Any], Any]]] = {"vocabulary": str}
+"""... that older recordings lack."""
 
 
 class Kind(IntEnum):
@@ -45,6 +48,7 @@ class Kind(IntEnum):
     BATCH = 4
     CLOCK = 5
     END = 6
+    NAMES = 7
 
 
 def document(kind: Kind, value: object) -> bytes:
@@ -59,8 +63,9 @@ def types_item(number: int, btf: Btf) -> bytes:
 
 def schema_item(number: int, schema: Schema, types_number: int, kernel: int | None) -> bytes:
     """Return the item of a schema."""
-    fields = {name: getattr(schema, name) for name in ("role", *_FIELDS)}
+    fields = {name: getattr(schema, name) for name in ("role", *_FIELDS, *_LATER)}
     fields["texts"] = sorted(schema.texts)
+    fields["presentation"] = _presented(schema.presentation)
     value = {"number": number, "types": types_number, "kernel": kernel, "fields": fields}
     return document(Kind.SCHEMA, value)
 
@@ -91,8 +96,9 @@ def kernel_enums(image: Btf, kernel: Btf) -> Btf | None:
             continue
         for type_id in kernel.named(essential_name(enum.name)):
             other = kernel.type(type_id)
-            if isinstance(other, types.Enum):
-                writer.enum(other.name, dict(other.values), other.size)
+            if isinstance(other, types.Enum | types.Enum64):
+                add = writer.enum if isinstance(other, types.Enum) else writer.enum64
+                add(other.name, dict(other.values), other.size, signed=other.signed)
                 is_empty = False
     return None if is_empty else Btf(writer.data(), name="kernel")
 
@@ -128,6 +134,7 @@ def read_schema(item: Item, btfs: dict[int, Btf], clock: Clock, where: str) -> t
         texts = frozenset(str(name) for name in fields.pop("texts"))
         kernel = None if value["kernel"] is None else btfs[value["kernel"]]
         known = {name: kind(fields[name]) for name, kind in _FIELDS.items()}
+        known |= {name: kind(fields[name]) for name, kind in _LATER.items() if name in fields}
         schema = Schema(
             **known,
             role=None if role is None else Role(role),
@@ -135,6 +142,7 @@ def read_schema(item: Item, btfs: dict[int, Btf], clock: Clock, where: str) -> t
             texts=texts,
             kernel=lambda: kernel,
             clock=clock,
+            presentation=_presentation(fields.get("presentation")),
         )
         for type_id in (schema.record, schema.key, schema.value):
             if type_id:
@@ -142,6 +150,42 @@ def read_schema(item: Item, btfs: dict[int, Btf], clock: Clock, where: str) -> t
     except (BeepyError, KeyError, TypeError, ValueError) as error:
         raise RecordingError(f"{where}: malformed schema: {error}") from None
     return number, schema
+
+
+def _presented(presentation: Presentation | None) -> dict[str, Any] | None:
+    """Return how rows look, as JSON has it."""
+    if presentation is None:
+        return None
+    return {
+        "columns": {name: list(hint) for name, hint in presentation.columns.items()},
+        "limit": presentation.limit,
+        "sort": presentation.sort,
+        "not_in_json": sorted(presentation.not_in_json),
+        "rest": presentation.rest,
+        "rest_length": presentation.rest_length,
+        "targets": dict(presentation.targets),
+    }
+
+
+def _presentation(value: Any) -> Presentation | None:  # noqa: ANN401 - JSON
+    """Return how rows look. Raises KeyError, TypeError, ValueError, AttributeError."""
+    if value is None:
+        return None
+    return Presentation(
+        columns={str(name): _hint(hint) for name, hint in dict(value["columns"]).items()},
+        limit=int(value["limit"]),
+        sort=str(value["sort"]),
+        not_in_json=frozenset(map(str, value["not_in_json"])),
+        rest=str(value["rest"]),
+        rest_length=str(value["rest_length"]),
+        targets={str(name): str(target) for name, target in dict(value["targets"]).items()},
+    )
+
+
+def _hint(value: Any) -> ColumnHint:  # noqa: ANN401 - JSON
+    hidden, heading, right, *widths = value
+    is_right = None if right is None else bool(right)
+    return ColumnHint(bool(hidden), str(heading), is_right, *map(int, widths))
 
 
 def read_batch(item: Item, schemas: dict[int, Schema], where: str) -> Batch:

@@ -14,6 +14,7 @@ from beepy.log import Log
 from beepy.recording import blocks, items
 from beepy.recording.blocks import Item
 from beepy.recording.items import Kind
+from beepy.recording.names import RecordedNames
 from beepy.text import safe
 
 _log = Log(__name__)
@@ -60,6 +61,7 @@ class Playback:
         clock = Clock(lambda number: self._clocks[number])
         btfs: dict[int, Btf] = {}
         self._schemas: dict[int, Schema] = {}
+        self._names = RecordedNames()
         rest = []
         for item in first[1:]:
             if item.kind == Kind.TYPES:
@@ -67,7 +69,7 @@ class Playback:
                 btfs[number] = btf
             elif item.kind == Kind.SCHEMA:
                 number, schema = items.read_schema(item, btfs, clock, self._where)
-                self._schemas[number] = schema
+                self._schemas[number] = schema._replace(machine=self._names.machine)
             elif item.kind == Kind.CLOCK:
                 self._set_clock(item)
             else:
@@ -106,6 +108,8 @@ class Playback:
                 yield items.read_batch(item, self._schemas, self._where)
             elif item.kind == Kind.CLOCK:
                 self._set_clock(item)
+            elif item.kind == Kind.NAMES:
+                self._names.read(item, self._where)
             elif item.kind == Kind.END:
                 self._ended = True
 

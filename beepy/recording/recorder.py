@@ -1,17 +1,18 @@
 """The sink that writes a recording."""
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import BinaryIO, Final
 
+from beepy import new_file
 from beepy.btf.btf import Btf
-from beepy.errors import OutputError, errno_text
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
 from beepy.recording import items
 from beepy.recording.blocks import BlockWriter
 from beepy.recording.items import Kind
-from beepy.text import safe
+from beepy.recording.names import NamesWriter
 
 _PERIOD: Final = 1.0  # seconds between blocks: what a kill loses
 _MAX_PENDING: Final = 4 << 20  # bytes of a block, not compressed
@@ -30,6 +31,7 @@ class Recorder:
         self._file: BinaryIO | None = None
         self._blocks: BlockWriter | None = None
         self._numbers: dict[Schema, int] = {}
+        self._names = NamesWriter(())
         self._pending: list[bytes] = []
         self._size = 0
         self._written = 0.0
@@ -37,28 +39,22 @@ class Recorder:
     def open(self, decoders: Sequence[Decoder]) -> None:
         """Create the file, and write what comes before records. Raises OutputError."""
         try:
-            self._file = open(self._path, "xb", buffering=1 << 20)  # noqa: PTH123 - a path as typed
+            self._file = os.fdopen(new_file.create(self._path), "wb", buffering=1 << 20)
             self._blocks = BlockWriter(self._file)
-        except (OSError, ValueError) as error:
-            raise self._refused(error) from None
-        self._add(items.document(Kind.HEADER, {"version": items.VERSION, **self._about}))
-        self._add(_clocks())
-        numbers: dict[Btf, int] = {}
-        for number, decoder in enumerate(decoders):
-            schema = decoder.schema
-            self._numbers[schema] = number
-            kernel = schema.kernel()
-            enums = items.kernel_enums(schema.btf, kernel) if kernel else None
-            for btf in (schema.btf, enums):
-                if btf is not None and btf not in numbers:
-                    numbers[btf] = len(numbers)
-                    self._add(items.types_item(numbers[btf], btf))
-            kernel_number = None if enums is None else numbers[enums]
-            self._add(items.schema_item(number, schema, numbers[schema.btf], kernel_number))
+        except OSError as error:
+            raise new_file.failed(self._path, error) from None
+        self._names = NamesWriter(decoders)
+        opening, self._numbers = opening_items(self._about, decoders)
+        for item in opening:
+            self._add(item)
         self._write()
 
     def write(self, batch: Batch) -> None:
         """Keep a batch for the next block. Raises OutputError."""
+        for item in self._names.items(batch):
+            self._add(item)
+            if self._size > _MAX_PENDING:
+                self._write()
         if batch.records or batch.lost or batch.final:
             self._add(items.batch_item(self._numbers[batch.schema], batch))
         if self._size > _MAX_PENDING or time.monotonic() - self._written > _PERIOD:
@@ -69,7 +65,7 @@ class Recorder:
         if self._file is None:
             return
         if self._blocks:
-            self._add(_clocks())
+            self._add(clocks())
             self._add(items.document(Kind.END, {}))
             self._write()
         file, self._file = self._file, None
@@ -81,20 +77,38 @@ class Recorder:
 
     def _write(self) -> None:
         assert self._blocks
-        pending, self._pending = self._pending, [_clocks()]  # of the time before the next records
+        pending, self._pending = self._pending, [clocks()]  # of the time before the next records
         self._size = 0
         self._written = time.monotonic()
         try:
             self._blocks.write(pending)
         except OSError as error:
             self._blocks = None  # what is pending is not tried again
-            raise self._refused(error) from None
-
-    def _refused(self, error: OSError | ValueError) -> OutputError:
-        number = getattr(error, "errno", None)
-        return OutputError(f"{safe(self._path)}: {errno_text(number) if number else error}")
+            raise new_file.failed(self._path, error) from None
 
 
-def _clocks() -> bytes:
-    clocks = (time.CLOCK_MONOTONIC, time.CLOCK_BOOTTIME, time.CLOCK_REALTIME)
-    return items.clock_item(*map(time.clock_gettime_ns, clocks))
+def opening_items(
+    about: Mapping[str, object], decoders: Sequence[Decoder]
+) -> tuple[list[bytes], dict[Schema, int]]:
+    """Return what comes before the records, and the numbers of the schemas."""
+    opening = [items.document(Kind.HEADER, {"version": items.VERSION, **about}), clocks()]
+    schemas: dict[Schema, int] = {}
+    numbers: dict[Btf, int] = {}
+    for number, decoder in enumerate(decoders):
+        schema = decoder.schema
+        schemas[schema] = number
+        kernel = schema.kernel()
+        enums = items.kernel_enums(schema.btf, kernel) if kernel else None
+        for btf in (schema.btf, enums):
+            if btf is not None and btf not in numbers:
+                numbers[btf] = len(numbers)
+                opening.append(items.types_item(numbers[btf], btf))
+        kernel_number = None if enums is None else numbers[enums]
+        opening.append(items.schema_item(number, schema, numbers[schema.btf], kernel_number))
+    return opening, schemas
+
+
+def clocks() -> bytes:
+    """Return the item of the clocks, as they are now."""
+    numbers = (time.CLOCK_MONOTONIC, time.CLOCK_BOOTTIME, time.CLOCK_REALTIME)
+    return items.clock_item(*map(time.clock_gettime_ns, numbers))

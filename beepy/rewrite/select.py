@@ -20,6 +20,7 @@ CGROUPS: Final = ".beepy.cgroups"
 _NOTES: Final = ".beepy.chosen"  # threads between the two ends of execve
 
 MAX_CGROUPS: Final = 16
+MAX_MEMBERS: Final = 1 << 15  # processes of cgroups of version 1
 MAX_NAME: Final = 15  # bytes: TASK_COMM_LEN without the NUL
 _MAX_NOTES: Final = 1 << 14  # threads that execute a file at a time
 
@@ -33,7 +34,9 @@ class Selection(NamedTuple):
 
     ``pids`` are those of the first PID namespace, ``uids`` of the first user namespace, ``names``
     what processes call themselves (comm), ``cgroups`` directories of cgroup v2, ``ancestors`` what
-    these are to the kernel, empty if that is not known.
+    these are to the kernel, empty if that is not known. ``old_groups`` are directories of cgroups
+    of version 1: of these, the map of pids has the processes, which change. ``later`` are those of
+    ``cgroups`` that stand for what is not running yet.
     """
 
     pids: tuple[int, ...] = ()
@@ -41,6 +44,8 @@ class Selection(NamedTuple):
     names: tuple[bytes, ...] = ()
     cgroups: tuple[str, ...] = ()
     ancestors: tuple[Ancestor, ...] = ()
+    old_groups: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
 
 
 def apply(spec: CollectionSpec, selection: Selection, programs: Collection[str]) -> CollectionSpec:
@@ -61,7 +66,8 @@ def apply(spec: CollectionSpec, selection: Selection, programs: Collection[str])
 
 def contents(selection: Selection) -> Iterator[tuple[str, list[bytes]]]:
     """Yield the name of each map of several values, with its keys; cgroups are not among them."""
-    for name, size, numbers in ((PIDS, 4, selection.pids), (UIDS, 4, selection.uids)):
+    pids = () if selection.old_groups else selection.pids
+    for name, size, numbers in ((PIDS, 4, pids), (UIDS, 4, selection.uids)):
         if len(numbers) > 1:
             yield name, [number.to_bytes(size, "little") for number in numbers]
     if len(selection.names) > 1:
@@ -70,7 +76,7 @@ def contents(selection: Selection) -> Iterator[tuple[str, list[bytes]]]:
 
 def _choice(program: ProgramSpec, selection: Selection) -> Choice:
     choice = Choice(
-        pids=_one(selection.pids, PIDS),
+        pids=PIDS if selection.old_groups else _one(selection.pids, PIDS),
         uids=_one(selection.uids, UIDS),
         names=_one(selection.names, NAMES),
     )
@@ -81,6 +87,8 @@ def _choice(program: ProgramSpec, selection: Selection) -> Choice:
         return choice._replace(cgroups=CGROUPS, cgroup_count=len(selection.cgroups))
     if not selection.ancestors:
         where = f"program '{safe(program.name)}' may sleep"
+        if selection.later:
+            raise RewriteError(f"{where}: {safe(selection.later[0])} has no cgroup yet")
         raise RewriteError(f"{where}: the cgroup's depth is not known in a cgroup namespace")
     return choice._replace(ancestors=selection.ancestors)
 
@@ -120,6 +128,8 @@ def _maps(selection: Selection, *, has_notes: bool) -> Iterable[MapSpec]:
     for name, keys in contents(selection):
         key_size = len(keys[0])
         yield MapSpec(name, ".maps", MapType.HASH, key_size, 1, max_entries=len(keys))
+    if selection.old_groups:
+        yield MapSpec(PIDS, ".maps", MapType.HASH, 4, 1, max_entries=MAX_MEMBERS)
     if selection.cgroups:
         count = len(selection.cgroups)
         yield MapSpec(CGROUPS, ".maps", MapType.CGROUP_ARRAY, 4, 4, max_entries=count)

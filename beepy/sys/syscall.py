@@ -13,7 +13,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from beepy import uapi
-from beepy.sys import call
+from beepy.sys import call, token
 from beepy.sys.fd import Fd
 from beepy.uapi import Cmd
 
@@ -61,7 +61,10 @@ def _bpf_open_new(command: Cmd, attr: ctypes.Structure, where: str) -> Fd:
 
 
 def map_create(attr: uapi.MapCreate, where: str) -> Fd:
-    """Create a map (BPF_MAP_CREATE)."""
+    """Create a map (BPF_MAP_CREATE), with this process's token if it has one."""
+    if delegated := token.of_process():
+        attr.map_flags |= uapi.BPF_F_TOKEN_FD
+        attr.map_token_fd = delegated.fileno()
     return _bpf_open_new(Cmd.MAP_CREATE, attr, where)
 
 
@@ -103,7 +106,10 @@ def map_freeze(attr: uapi.MapElem, where: str) -> None:
 
 
 def prog_load(attr: uapi.ProgLoad, where: str) -> Fd:
-    """Load a program (BPF_PROG_LOAD)."""
+    """Load a program (BPF_PROG_LOAD), with this process's token if it has one."""
+    if delegated := token.of_process():
+        attr.prog_flags |= uapi.BPF_F_TOKEN_FD
+        attr.prog_token_fd = delegated.fileno()
     return _bpf_open_new(Cmd.PROG_LOAD, attr, where)
 
 
@@ -203,7 +209,10 @@ def obj_get(attr: uapi.ObjPin, where: str) -> Fd | None:
 
 
 def btf_load(attr: uapi.BtfLoad, where: str) -> Fd:
-    """Load BTF (BPF_BTF_LOAD)."""
+    """Load BTF (BPF_BTF_LOAD), with this process's token if it has one."""
+    if delegated := token.of_process():
+        attr.btf_flags |= uapi.BPF_F_TOKEN_FD
+        attr.btf_token_fd = delegated.fileno()
     return _bpf_open_new(Cmd.BTF_LOAD, attr, where)
 
 

@@ -9,9 +9,12 @@ import re
 import shlex
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType
 from typing import Final, NamedTuple
 
 from beepy.errors import BuildError, UsageError, worded
@@ -30,6 +33,7 @@ SCRIPT: Final = Path(__file__).with_name("build.sh")
 
 _MISSING: Final = re.compile(r"fatal error: '([^'\n]+)' file not found")
 _PACKAGES: Final = {"bpf": "libbpf-dev", "linux": "linux-libc-dev", "asm": "linux-libc-dev"}
+_INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _MAX_MESSAGES: Final = 1 << 18  # bytes of what a compiler writes
 
 
@@ -134,26 +138,53 @@ def _run(
     name = str(source)  # as it is typed, but never an option
     name = f"./{name}" if name.startswith("-") else name
     command = ["sh", str(script), name, str(directory / "object.o")]
+    process = None
     with Path(directory, "messages").open("w+b") as messages:
-        process = subprocess.Popen(  # noqa: S603 - the user's own script
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=messages,
-            stderr=messages,
-            start_new_session=True,
-        )
         try:
+            with _interrupted_afterwards():
+                process = subprocess.Popen(  # noqa: S603 - the user's own script
+                    command,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=messages,
+                    stderr=messages,
+                    start_new_session=True,
+                )
             code = process.wait()
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            if process:
+                with suppress(ProcessLookupError):  # it ended meanwhile
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
             raise
         messages.seek(0)
         text = messages.read(_MAX_MESSAGES).decode(errors="replace")
         if messages.read(1):
             text += f"\n... more than {_MAX_MESSAGES} bytes"
         return _Outcome(code, text)
+
+
+@contextmanager
+def _interrupted_afterwards() -> Iterator[None]:
+    """Call the handlers of signals that come in the block at its end.
+
+    An exception of theirs, raised while a process is started, would leave it without an owner.
+    """
+    if threading.current_thread() is not threading.main_thread():  # others are not interrupted
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    handlers = {int(number): signal.getsignal(number) for number in _INTERRUPTS}
+    own = {number: handler for number, handler in handlers.items() if callable(handler)}
+    try:
+        for number in own:
+            signal.signal(number, lambda *arguments: came.append(arguments))
+        yield
+    finally:
+        for number, handler in own.items():
+            signal.signal(number, handler)
+        for number, frame in came:
+            own[number](number, frame)
 
 
 def _check(

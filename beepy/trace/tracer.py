@@ -31,8 +31,8 @@ Print: TypeAlias = Callable[[TraceLine], None]
 class Tracer:
     """Calls ``show`` with each line that the programs print, in its own thread; a context manager.
 
-    It begins at once, and ends with ``close``, which reads what is left. What cannot be read is
-    reported by a warning, and what the kernel dropped at the end.
+    It shows what is printed from now on, after ``start``, and ends with ``close``, which reads what
+    is left. What cannot be read is reported by a warning, and what the kernel dropped at the end.
     """
 
     def __init__(self, programs: Sequence[tuple[Owner, Program]], show: Print) -> None:
@@ -49,8 +49,12 @@ class Tracer:
                 for address in program.code_addresses()
             }
             self._events = TracePipe(owners, stacks=self._instance is not None)
-            self._thread = threads.start(self._run, "trace")
+            self._thread: threading.Thread | None = None
             undo.pop_all()
+
+    def start(self) -> None:
+        """Begin to show lines."""
+        self._thread = threads.start(self._run, "trace")
 
     def _open_pipe(self) -> Fd | None:
         """Open an instance's trace_pipe, else the machine's, None if neither can be."""
@@ -96,7 +100,8 @@ class Tracer:
     def close(self) -> None:
         """Stop, show what is left, and remove the instance."""
         self._stopped.set()
-        self._thread.join()
+        if self._thread:
+            self._thread.join()
         with ExitStack() as steps:
             steps.callback(self._close_pipe)
             self._read()
@@ -120,6 +125,7 @@ class Tracer:
             _log.warning("%s: the next start tries again", error)
 
     def __enter__(self) -> Self:
+        self.start()
         return self
 
     def __exit__(

@@ -1,11 +1,13 @@
 """The command, and the objects of bpf/ and bpf/test/."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from beepy.host import cgroups
 from tests.support import pids
 from tests.support.command import Beepy
 from tests.support.compiled import compile_text, objects
@@ -25,6 +27,21 @@ def beepy(tmp_path: Path) -> Beepy:
 def same_pids() -> None:
     """For tests that compare what programs tell with the numbers of other processes."""
     pids.need_the_same()
+
+
+@pytest.fixture
+def group() -> Iterator[Path]:
+    """A cgroup of v2, in which tests may create others."""
+    root = cgroups.root()
+    if not root:
+        pytest.skip("cgroup v2 is not mounted")
+    made = Path(root) / f"beepy-test-{os.getpid()}"
+    made.mkdir()
+    yield made
+    for directory in sorted(made.rglob("*"), reverse=True):
+        if directory.is_dir():
+            directory.rmdir()
+    made.rmdir()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from beepy import inspection
 from beepy.analysis.describe import describe
 from beepy.cli import description
 from beepy.collection.load import load
@@ -36,6 +38,7 @@ def test_every_source(objects: dict[str, Path], name: str) -> None:
     assert len(found["relocations"]) == sum(len(program.core) for program in spec.programs)
     assert all(record["access"] and record["kind"] for record in found["relocations"])
     assert describe(image, spec) == one._replace(relocations=())
+    Draft202012Validator.check_schema(inspection.json_schema(image))
     shown = "\n".join(description.as_text(one))
     assert all(f"\nprogram {program['name']}\n" in shown for program in found["programs"])
     assert all(f"\nmap {each['name']}\n" in shown for each in found["maps"])

@@ -5,30 +5,42 @@ continued at random. 20 runs, 1,000 in ``make soak``.
 """
 
 import ctypes
+import fcntl
 import json
 import os
 import random
 import re
 import signal
 import threading
+from contextlib import ExitStack, closing
 from itertools import cycle
+from pathlib import Path
 
 import pytest
 
+from beepy import readers
+from beepy.collection.load import load
+from beepy.collection.losses import Losses
+from beepy.maps.counted import CountedReader
+from beepy.maps.perfbuf import PerfReader
+from beepy.obj.map_sizes import apply_all
+from beepy.obj.spec import CollectionSpec
+from beepy.source import parse
+from beepy.streams import stream
 from tests import soak
 from tests.kernel.conftest import ObjectOf
 from tests.support.command import Beepy, Done, Running
+from tests.support.trigger import OURS, named
 
 pytestmark = [pytest.mark.kernel, pytest.mark.soak]
 
 RUNS = soak.times(20)
 CPUS = sorted(os.sched_getaffinity(0))
-TRIGGER = 0x20000000 | os.getpid()
 BURST = 2000
 LIBC = ctypes.CDLL(None)
+PERF_EVENT_IOC_DISABLE = 0x2401
 
 SOURCE = f"""
-#define TRIGGER {TRIGGER}
 #include "test/trigger.h"
 
 struct event {{
@@ -114,7 +126,7 @@ SOURCES = {
 def produce(bursts: int, cpu: int) -> None:
     os.sched_setaffinity(0, {cpu})  # of this thread
     for _ in range(bursts):
-        LIBC.prctl(TRIGGER, 0, 0, 0, 0)
+        LIBC.prctl(OURS, 0, 0, 0, 0)
 
 
 def disturb(running: Running, dice: random.Random, ended: threading.Event) -> None:
@@ -191,6 +203,57 @@ def test_after_losses_a_size_is_suggested(compiled: ObjectOf, beepy: Beepy) -> N
     )
     (used,) = re.findall(r"info: map 'print_events': at most (\d+) of 65536 bytes in use", done.err)
     assert int(used) > (1 << 16) - 48
+
+
+def parsed(path: str) -> CollectionSpec:
+    return parse(Path(path).read_bytes(), name="counted")
+
+
+def test_a_table_may_have_another_name_where_it_is_shown(compiled: ObjectOf) -> None:
+    spec = parsed(compiled('#include "test/counter_hash.bpf.c"'))
+    (tracked,) = spec.tracked
+    spec = spec._replace(tracked=(tracked._replace(shown_as="calls"),))
+    (spec,) = apply_all([spec], {"calls": 2})
+    with load(spec, count_losses=True) as collection, stream(collection) as source:
+        source.open()
+        for name in (b"a", b"b", b"c", b"d", b"c"):
+            with named(name):
+                LIBC.prctl(OURS, 0, 1, 0, 0)
+        source.stop()
+        batches = list(source)
+    assert [(batch.schema.map, batch.records) for batch in batches] == [("calls", 2)]
+    assert {schema.map: lost for schema, lost in source.stats.lost.items()} == {"calls": 3}
+
+
+def test_what_a_cpu_without_a_ring_sends_is_counted(
+    compiled: ObjectOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Stop an event as the kernel does for a CPU that goes offline; tests/vm takes one offline."""
+    spec = parsed(compiled('#include "test/perfbuf.bpf.c"'))
+    with ExitStack() as undo:
+        collection = undo.enter_context(load(spec, count_losses=True))
+        losses = undo.enter_context(closing(Losses(collection)))
+        undo.callback(os.sched_setaffinity, 0, os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {CPUS[0]})
+        (reader,) = readers.of(collection, losses)
+        assert isinstance(reader, CountedReader)
+        perf_reader = reader._reader
+        assert isinstance(perf_reader, PerfReader)
+        with closing(reader):
+            collection.attach()
+            LIBC.prctl(OURS, 3, 1, 0, 0)
+            (ring,) = [ring for ring in perf_reader._rings if ring.cpu == CPUS[0]]
+            fcntl.ioctl(ring.event.fileno(), PERF_EVENT_IOC_DISABLE)
+            LIBC.prctl(OURS, 4, 1, 0, 0)
+            batches = list(reader.end())
+            assert sum([batch.records for batch in batches]) == 3
+            assert sum([batch.lost or 0 for batch in batches]) == 4
+            assert None not in [batch.lost for batch in batches]
+            LIBC.prctl(OURS, 5, 1, 0, 0)
+            assert [(batch.records, batch.lost) for batch in reader.end()] == [(5, 0)]
+    assert [message.partition(": CPU ")[0] for message in caplog.messages] == [
+        "map 'print_events'"
+    ] * 2
 
 
 def test_without_the_counter_a_ring_does_not_know(compiled: ObjectOf, beepy: Beepy) -> None:

@@ -103,8 +103,10 @@ def test_beside_exitsnoop(beepy: Beepy) -> None:
     found = Counter([one for one in map(ours, done.out.splitlines()) if one[:2] in ours_alone])
     assert found == wanted
     assert done.out.isascii()
-    told = re.fullmatch(r"beepy: (\d+) shown, 0 filtered, 0 lost, \d+\.\d s", done.said[-1])
-    assert told
+    # runs that the kernel skips beside other programs are of other processes: ours are all there
+    closing = r"beepy: (\d+) shown, 0 filtered, 0 lost(?:, \d+ missed runs?)?, \d+\.\d s"
+    told = re.fullmatch(closing, done.said[-1])
+    assert told, done.said[-1]
     assert int(told[1]) == len(done.out.splitlines())
 
     both = Counter(seen())

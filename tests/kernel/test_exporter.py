@@ -1,6 +1,7 @@
 """Pairs of ebpf_exporter on this kernel: the metrics are what the programs counted."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ from beepy.host import cgroups
 from tests.kernel.conftest import ObjectOf
 from tests.support.command import ROOT, Beepy, Running
 from tests.support.scrape import page, until
-from tests.support.trigger import named, trigger
+from tests.support.trigger import OURS, VARIABLE, named, trigger
 
 pytestmark = pytest.mark.kernel
 
@@ -199,7 +200,8 @@ def test_the_map_of_cgroups_is_filled_and_kept(
                 f"import pathlib; pathlib.Path('{directory}/cgroup.procs').write_text('0'); "
                 f"from tests.support.trigger import trigger; trigger({number})"
             )
-            subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+            variables = {**os.environ, VARIABLE: f"{OURS}"}
+            subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env=variables)
             spans: list[str] = []
 
             def arrived() -> bool:

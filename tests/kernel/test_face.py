@@ -94,6 +94,22 @@ def test_what_is_forgotten_is_said_in_keywords() -> None:
     )
 
 
+def test_rows_have_the_fields_that_are_asked_for() -> None:
+    with exits():
+        event = next(beepy.run("exitsnoop", fields=["comm", "exit_code"], where="comm == 'true'"))
+    assert event.asdict() == {"comm": "true", "exit_code": 0}
+
+
+def test_groups_are_rows_too() -> None:
+    with exits():
+        rows = list(
+            beepy.run("exitsnoop", where="comm == 'true'", top=2, by=["comm", "exit_code"], count=3)
+        )
+    assert [row.asdict() for row in rows] == [
+        {"count": 3, "comm": "true", "exit_code": 0, "error": 0}
+    ]
+
+
 def test_tables_are_read_whenever_they_are_asked() -> None:
     with beepy.open("xdpcount", targets={"count": "lo"}) as run:
         run.attach()

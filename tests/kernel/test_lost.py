@@ -27,6 +27,7 @@ from tests import soak
 from tests.kernel.conftest import ObjectOf
 from tests.support.command import Beepy
 from tests.support.producer import PerfOutput, Producer
+from tests.support.trigger import OURS
 
 pytestmark = [pytest.mark.kernel, pytest.mark.soak]
 
@@ -34,10 +35,7 @@ RUNS = soak.times(4)
 RING = 512 << 10  # much larger than a record can be
 CPUS = sorted(os.sched_getaffinity(0))
 BURST = 1000  # the most records that one call sends
-SENDS = f"""
-#define TRIGGER {0x10000000 | os.getpid()}
-#include "test/perfbuf.bpf.c"
-"""
+SENDS = '#include "test/perfbuf.bpf.c"'
 
 
 @contextmanager
@@ -138,7 +136,7 @@ def test_a_command_whose_pipe_is_not_read_for_a_while(
         for _ in range(dice.randint(1, 4)):
             for _ in range(dice.choice([1, 20, 60])):
                 os.sched_setaffinity(0, {dice.choice(CPUS)})
-                libc.prctl(0x10000000 | os.getpid(), BURST, sent, 0, 0)
+                libc.prctl(OURS, BURST, sent, 0, 0)
                 sent += BURST
             data += rows.read(dice.choice([1, 1 << 16]))
         running.process.send_signal(signal.SIGINT)

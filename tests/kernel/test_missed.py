@@ -16,51 +16,50 @@ from beepy.kernel import link as kernel_link
 from beepy.obj.parse import parse
 from tests.kernel.conftest import ObjectOf
 from tests.support.command import Beepy, Done
+from tests.support.trigger import OURS
 
 pytestmark = pytest.mark.kernel
 
-TRIGGER = 0x30000000 | os.getpid()
 LIBC = ctypes.CDLL(None)
 
 # Printing is an event of its own, on which the second program would run within the first.
-SOURCE = f"""
-#define TRIGGER {TRIGGER}
+SOURCE = """
 #include "test/trigger.h"
 
-struct event {{
+struct event {
 	u64 number;
-}};
+};
 
-struct {{
+struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 65536);
 	__type(value, struct event);
-}} print_events SEC(".maps");
+} print_events SEC(".maps");
 
 static bool is_ours(void)
-{{
+{
 	return bpf_get_current_pid_tgid() >> 32 == PID;
-}}
+}
 
 TRIGGER_SEC
 int outer(struct trace_event_raw_sys_enter *ctx)
-{{
-	struct event event = {{ .number = ctx->args[1] }};
+{
+	struct event event = { .number = ctx->args[1] };
 
 	if (!triggered(ctx))
 		return 0;
 	bpf_ringbuf_output(&print_events, &event, sizeof(event), 0);
 	bpf_printk("outer");
 	return 0;
-}}
+}
 
 SEC("SECTION")
 int inner(void *ctx)
-{{
+{
 	if (is_ours())
 		bpf_printk("inner");
 	return 0;
-}}
+}
 
 char LICENSE[] SEC("license") = "GPL";
 """
@@ -74,7 +73,7 @@ def run(beepy: Beepy, path: str, *options: str, calls: int = 5) -> Done:
     with beepy.start("-v", "run", path, "-o", "json", *options) as running:
         running.until_attached(2)
         for number in range(calls):
-            LIBC.prctl(TRIGGER, number, 0, 0, 0)
+            LIBC.prctl(OURS, number, 0, 0, 0)
         running.until(lambda: running.out.count(b"\n") >= calls)
         return running.end()
 

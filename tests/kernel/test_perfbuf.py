@@ -344,8 +344,8 @@ def test_an_event_that_no_longer_counts_time_is_replaced(caplog: pytest.LogCaptu
         producer.run(5)
         assert [(batch.records, batch.lost) for batch in reader.end()] == [(5, 0)]
     assert caplog.messages == [
-        f"map 'buffer': CPU {cpu} went offline: how many of its records were lost is unknown",
-        f"map 'buffer': CPU {cpu} came online: how many of its records were lost is unknown",
+        f"map 'buffer': CPU {cpu} went offline: what it sends before it has a new ring is lost",
+        f"map 'buffer': CPU {cpu} came online: what it sent before it had a ring is lost",
     ]
 
 

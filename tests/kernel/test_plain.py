@@ -184,12 +184,12 @@ def test_columns(beepy: Beepy, compiled: ObjectOf) -> None:
 
 def test_sizes_of_maps(compiled: ObjectOf) -> None:
     path = compiled(TABLES)
-    run, (loaded,), _ = launch(RunRequest([path], map_sizes={"last": "1K", "start": 7}))
+    run, (loaded,), *_ = launch(RunRequest([path], map_sizes={"last": "1K", "start": 7}))
     with run:
         (collection,) = loaded.collections
         sizes = {name: map_.max_entries for name, map_ in collection.maps.items()}
     assert (sizes["last"], sizes["start"], sizes["counts"]) == (1024, 7, 2)
-    run, (loaded,), _ = launch(RunRequest([compiled(NAMED)], map_sizes={"events": "1M"}))
+    run, (loaded,), *_ = launch(RunRequest([compiled(NAMED)], map_sizes={"events": "1M"}))
     with run:
         assert loaded.collections[0].maps["events"].max_entries == 1 << 20
 

@@ -163,7 +163,7 @@ def test_a_map_without_a_size_has_a_note(beepy: Beepy, compiled: ObjectOf) -> No
 def test_a_map_without_a_size_gets_one(
     beepy: Beepy, compiled: ObjectOf, options: tuple[str, ...], size: int
 ) -> None:
-    done = beepy("-d", "run", compiled(SIZELESS), "--timeout", "1ms", *options)
+    done = beepy("-d", "run", compiled(SIZELESS), "--timeout", "1ms", "--no-metrics", *options)
     assert (done.code, done.out) == (0, "")
     said = [line for line in done.said if line.startswith("warning: ")]
     name = "counter_sized_at_run"

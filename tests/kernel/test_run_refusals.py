@@ -68,10 +68,10 @@ def test_expressions_are_checked_before_loading(beepy: Beepy, arguments: list[st
         (["--pid", "4294967297"], "--pid '4294967297': expected a whole number from 1 to 4194304"),
         (["--count", "many"], "--count 'many': expected a whole number from 1 on"),
         (["--prom-port", "65536"], "--prom-port '65536': expected a whole number from 0 to 65535"),
-        (
-            ["-o", "tui"],
-            "invalid value for '--output' / '-o': 'tui' is not one of 'json', 'csv', 'columns',",
-        ),
+        (["-o", "xml"], "output 'xml': unknown: expected json, csv, columns, "),
+        (["--last", "64M"], "--last: expected --record FILE too"),
+        (["--record", "x.rec", "--last", "1K"], "--last '1K': expected a size from 64K on"),
+        (["--rotate", "1h"], "--rotate: expected -o FILE too"),
         (
             ["--pull", "sometimes"],
             "invalid value for '--pull': 'sometimes' is not one of 'always', 'missing', 'never'",
@@ -334,3 +334,18 @@ def test_describe_needs_no_privilege(beepy: Beepy) -> None:
         done = as_nobody(beepy)(*command)
         assert (done.code, done.err) == (0, "")
     assert os.geteuid() == 0
+
+
+@pytest.mark.parametrize("option", ["--read-only", "--policy"])
+def test_what_can_change_more_than_its_maps_is_refused_before_loading(
+    beepy: Beepy, tmp_path: Path, option: str
+) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text("read-only = true\n")
+    asked = [option] if option == "--read-only" else [option, str(policy)]
+    done = beepy("-d", "run", "exitsnoop", "xdpcount", "--iface", "lo", *asked)
+    where = option if option == "--read-only" else f"{policy}: read-only"
+    assert (done.code, done.out) == (1, "")
+    assert f"beepy: xdpcount: {where}: program 'count' can change packets" in done.said
+    assert not re.search("PROG_LOAD|MAP_CREATE", done.err)
+    assert beepy("run", "exitsnoop", *asked, "-o", "none", "--timeout", "0.1").code == 0

@@ -6,94 +6,23 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, Unpack
+from typing import Unpack
 
 import pytest
 
 import beepy
 from beepy.api import OpenOptions
 from beepy.errors import AttachError
-from beepy.host import cgroups
+from beepy.host import cgroups, containers
 from beepy.rewrite.edit import Code
 from beepy.source import parse
 from tests.kernel.conftest import ObjectOf
 from tests.soak import times
+from tests.support.workers import Worker, workers
 
 pytestmark = pytest.mark.kernel
-
-# a process that calls itself by its first argument, and does something for each line that it reads
-WORKER: Final = """
-import ctypes, os, subprocess, sys
-ctypes.CDLL(None).prctl(15, sys.argv[1].encode(), 0, 0, 0)  # PR_SET_NAME
-if sys.argv[3]:
-    open(f"{sys.argv[3]}/cgroup.procs", "w").write("0")
-if sys.argv[2] != "0":
-    os.setuid(int(sys.argv[2]))
-print(os.getpid(), flush=True)
-for line in sys.stdin:
-    what, count = line.split()
-    for number in range(int(count)):
-        if what == "open":
-            os.close(os.open("/dev/null", os.O_RDONLY))
-        elif what == "getenv":
-            ctypes.CDLL(None).getenv(b"PATH")
-        else:
-            subprocess.run(["/bin/true"], close_fds=False)
-    print("done", flush=True)
-"""
-
-
-class Worker:
-    """A process of a given name and user that does things when it is told to."""
-
-    def __init__(self, name: str, uid: int = 0, cgroup: Path | None = None) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", WORKER, name, str(uid), str(cgroup or "")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.pid = int(self._line())
-
-    def do(self, what: str, count: int) -> None:
-        assert self._process.stdin
-        self._process.stdin.write(f"{what} {count}\n")
-        self._process.stdin.flush()
-        assert self._line() == "done\n"
-
-    def close(self) -> None:
-        self._process.communicate("")
-
-    def _line(self) -> str:
-        assert self._process.stdout
-        return self._process.stdout.readline()
-
-
-@contextmanager
-def workers(*descriptions: tuple[Any, ...]) -> Iterator[list[Worker]]:
-    started: list[Worker] = []
-    try:
-        started.extend(Worker(*description) for description in descriptions)
-        yield started
-    finally:
-        for worker in started:
-            worker.close()
-
-
-@pytest.fixture
-def group() -> Iterator[Path]:
-    root = cgroups.root()
-    if not root:
-        pytest.skip("cgroup v2 is not mounted")
-    made = Path(root) / f"beepy-select-{os.getpid()}"
-    made.mkdir()
-    yield made
-    for directory in sorted(made.rglob("*"), reverse=True):
-        if directory.is_dir():
-            directory.rmdir()
-    made.rmdir()
 
 
 def opened(
@@ -191,56 +120,19 @@ def test_an_execution_is_chosen_by_the_name_at_its_beginning() -> None:
             assert not any(tables.values()), tables
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("option", ["uid", "cgroup"])
-@pytest.mark.parametrize(
-    ("image", "what", "process"),
-    [("opensnoop", "open", "pid"), ("exitsnoop", "run", "ppid"), ("execsnoop", "run", "ppid")],
-)
-def test_the_same_rows_as_beside_it_without_a_choice(
-    image: str, what: str, process: str, option: str, group: Path
-) -> None:
-    """Two runs at once, while others do the same: each row of the chosen is in both."""
-    count = times(100)
-    uid = 65533
-    with workers(("chosen", uid, group), ("other", 0)) as (chosen, other):
-        choice = OpenOptions(timeout=0.5)
-        if option == "uid":
-            choice["uid"] = uid
-        else:
-            choice["cgroup"] = group
-        with (
-            beepy.open(image, timeout=0.5) as everything,
-            beepy.open(image, **choice) as selected,
-        ):
-            everything.attach()
-            selected.attach()
-            noise = threading.Thread(target=other.do, args=(what, count))
-            noise.start()
-            chosen.do(what, count)
-            noise.join()
-            rows = [
-                Counter(
-                    (event.pid, event.comm, getattr(event, "fname", ""), getattr(event, "args", ""))
-                    for event in run.events()
-                    if event[process] == chosen.pid
-                )
-                for run in (everything, selected)
-            ]
-    assert rows[0] == rows[1]
-    assert sum(rows[0].values()) >= count
-
-
-def test_tables_hold_for_the_chosen_alone() -> None:
+def test_metrics_hold_for_the_chosen_alone() -> None:
+    """Others on this machine may run true, too: only what the workers started is counted."""
     with workers(("chosen", 0), ("other", 0)) as (chosen, other):
-        with beepy.open("exitsnoop-counter", comm="true", interval=None, timeout=0.3) as run:
+        with beepy.open("exitsnoop-counter", comm="true", interval=None) as run:
             run.attach()
             chosen.do("run", 7)
             subprocess.run(["/bin/ls", "/"], check=True, stdout=subprocess.DEVNULL)
             other.do("run", 3)
+            run.stop()
             events = list(run.events())
         assert {event.comm for event in events} == {"true"}
-        assert sum(getattr(event, "value", 1) for event in events) == 10
+        parents = Counter(event.ppid for event in events)
+        assert (parents[chosen.pid], parents[other.pid], parents[os.getpid()]) == (7, 3, 0)
 
 
 def test_a_program_that_cannot_be_changed_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,3 +173,103 @@ def test_process_ids_of_another_namespace_are_refused() -> None:
 def test_programs_that_are_not_rewritten_select_nothing() -> None:
     with pytest.raises(beepy.UsageError, match="rewrite=False: events of some processes"):
         beepy.open("exitsnoop", comm="true", rewrite=False)
+
+
+def until_seen(run: beepy.Run, worker: Worker) -> Counter[int]:
+    """Let a worker open files until one is shown, and end the run; return the opens by process."""
+    seen: Counter[int] = Counter()
+    found = threading.Event()
+
+    def act() -> None:
+        while not found.is_set():
+            worker.do("open", 1)
+
+    acting = threading.Thread(target=act)
+    acting.start()
+    try:
+        for event in run.events():
+            seen[event.pid] += event.fname == "/dev/null"
+            if seen[worker.pid]:
+                run.stop()
+    finally:
+        found.set()
+        acting.join()
+    return seen
+
+
+@pytest.mark.parametrize("end", ["0", "1"], ids=["its own name", "another one"])
+def test_a_container_that_is_started_again(group: Path, end: str) -> None:
+    """It has another cgroup then, and another id if it was removed before."""
+    begin = f"{os.getpid():012x}"
+    first, second = (group / (begin + last * 52) for last in ("0", end))
+    first.mkdir()
+    with beepy.open("opensnoop", container=begin) as run:
+        run.attach()
+        with workers(("first", 0, first), ("outside", 0)) as (inside, outside):
+            inside.do("open", 2)
+        while first.exists():  # the kernel may still end the process
+            with suppress(OSError):
+                first.rmdir()
+        second.mkdir()
+        with workers(("second", 0, second), ("outside", 0)) as (again, outside):
+            outside.do("open", 2)
+            seen = until_seen(run, again)
+    assert seen[inside.pid] == 2
+    assert not seen[outside.pid]
+
+
+def test_a_container_that_is_started_later(
+    group: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = f"{os.getpid():064x}"
+    config = tmp_path / "var/lib/docker/containers" / identity / "config.v2.json"
+    config.parent.mkdir(parents=True)
+    config.write_text('{"Name": "/web"}')
+    tree = containers.Tree(cgroups.root(), str(tmp_path))
+    monkeypatch.setattr(containers, "this_machine", lambda: [tree])
+    with beepy.open("opensnoop", container="web") as run:
+        run.attach()
+        (group / identity).mkdir()
+        with workers(("web", 0, group / identity), ("outside", 0)) as (inside, outside):
+            outside.do("open", 2)
+            seen = until_seen(run, inside)
+    assert not seen[outside.pid]
+
+
+@pytest.fixture
+def old_group() -> Iterator[Path]:
+    """A container's directory in a hierarchy of version 1, as docker's cgroupfs driver names it."""
+    roots = cgroups.old_roots()
+    if not roots:
+        pytest.skip("no hierarchy of cgroups of version 1 is mounted")
+    made = Path(roots[-1]) / f"{os.getpid():064x}"
+    made.mkdir()
+    yield made
+    made.rmdir()
+
+
+def test_a_container_of_version_1(old_group: Path) -> None:
+    """One process is there before, another enters later and is chosen as soon as it is found."""
+    with workers(("inside", 0, old_group), ("outside", 0)) as (inside, outside):
+        with beepy.open("opensnoop", container=old_group.name) as run:
+            run.attach()
+            inside.do("open", 3)
+            outside.do("open", 3)
+            with workers(("late", 0, old_group)) as (late,):
+                seen = until_seen(run, late)
+        assert seen[inside.pid] == 3
+        assert seen[late.pid] >= 1
+        assert not seen[outside.pid]
+
+
+def test_a_container_of_version_1_and_a_process(old_group: Path) -> None:
+    described = (("one", 0, old_group), ("two", 0, old_group), ("outside", 0))
+    with workers(*described) as (one, two, outside):
+        pids = [one.pid, outside.pid]
+        with beepy.open("opensnoop", container=old_group.name, pid=pids) as run:
+            run.attach()
+            for worker in (one, two, outside):
+                worker.do("open", 2)
+            run.stop()
+            opened = Counter(event.pid for event in run.events() if event.fname == "/dev/null")
+        assert opened == {one.pid: 2}

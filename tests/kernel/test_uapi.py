@@ -128,6 +128,7 @@ ATTRS: list[tuple[type[ctypes.Structure], str, str]] = [
     (uapi.ProgTestRun, "test", ""),
     (uapi.RawTracepointOpen, "raw_tracepoint", ""),
     (uapi.BtfLoad, "", "btf_log_buf"),
+    (uapi.TokenCreate, "token_create", ""),
     (uapi.LinkCreate, "link_create", ""),
     (uapi.LinkCreateNetfilter, "link_create", ""),
     (uapi.LinkCreatePerfEvent, "link_create", ""),

@@ -21,6 +21,7 @@ from tests.conftest import TIERS
 from tests.registry.test_ghcr import ROOT, in_a_network_of_its_own
 from tests.support.command import Done
 from tests.support.compiled import compile_text
+from tests.support.trigger import OURS, VARIABLE
 
 pytestmark = pytest.mark.registry
 
@@ -209,7 +210,11 @@ def typed(tmp_path: Path, images: Mapping[str, bytes]) -> Callable[[Line], Done]
     )
 
     def type_it(line: Line) -> Done:
-        variables = {"SSL_CERT_FILE": str(tmp_path / "ca.pem"), "BPF_IMAGE": "my_probe:v1"}
+        variables = {
+            "SSL_CERT_FILE": str(tmp_path / "ca.pem"),
+            "BPF_IMAGE": "my_probe:v1",
+            VARIABLE: f"{OURS}",
+        }
         script = str(ROOT / "tests" / "registry" / "typed.py")
         ran = in_a_network_of_its_own(
             tmp_path,

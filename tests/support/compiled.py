@@ -9,17 +9,20 @@ import pytest
 
 from beepy.toolchain.architectures import INCLUDE
 from bpf import build
+from tests.support.trigger import OURS
+
+_TRIGGER = f"-DTRIGGER={OURS}"
 
 
 def objects(folder: Path, names: Iterable[str] = (), clang: str = "") -> dict[str, Path]:
     """Compile these sources (none: all) into ``folder``; skip the test where clang is missing."""
-    return build.objects(folder, need(clang), names)
+    return build.objects(folder, need(clang), names, (_TRIGGER,))
 
 
 def compile_text(folder: Path, text: str) -> Path:
     """Compile C text, which may include bpf/'s files, into ``folder``; skip without clang."""
     path = folder / f"{abs(hash(text)):x}.o"
-    flags = ["-target", "bpf", "-O2", "-g", "-mcpu=v3", "-D__TARGET_ARCH_x86"]
+    flags = ["-target", "bpf", "-O2", "-g", "-mcpu=v3", "-D__TARGET_ARCH_x86", _TRIGGER]
     includes = [f"-I{directory}" for directory in (build.SOURCES, INCLUDE)]
     includes.append("-I/usr/include/x86_64-linux-gnu")
     subprocess.run(

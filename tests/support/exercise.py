@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from beepy import conventions, outputs
+from beepy import conventions, inspection, outputs
 from beepy.analysis.describe import describe
 from beepy.btf.btf import Btf
 from beepy.cli import description
@@ -143,6 +143,7 @@ def _one(told: Told, image: Image, program: int, target: bytes, rng: Random) -> 
 
 def _describe(image: Image, spec: CollectionSpec) -> None:
     described = describe(image, spec, relocations=True)
+    json.dumps(inspection.json_schema_of(image, [spec], [described]))
     description.as_json([described])
     for line in description.as_text(described):
         assert line.isprintable()

@@ -40,7 +40,10 @@ SOME_REGISTRY_OPTIONS = {
         *("--insecure", "--plain-http", "--ca-file"),
     },
     "logout": {"--config-dir"},
-    **{key: {"--config-dir"} for key in ("list", "tag", "rm", "prune", "save", "load", "build")},
+    **{
+        key: {"--config-dir"}
+        for key in ("list", "tag", "rm", "prune", "save", "load", "build", "mcp")
+    },
 }
 
 _LISTED = re.compile(r"^  (?:(-\w), )?(--[a-z-]+)(?:, (--[a-z-]+))?", re.MULTILINE)

@@ -1,15 +1,18 @@
+import os
 import re
 from pathlib import Path
 
 import pytest
 
-from beepy import subjects
+from beepy import selecting, subjects
 from beepy.collection import targets
-from beepy.errors import RewriteError, UsageError
+from beepy.errors import AttachError, RewriteError, UsageError
 from beepy.hooks import Target
+from beepy.host import containers
+from beepy.host.containers import Tree
 from beepy.obj.insn import EXIT, MOV64_IMM, Insn
 from beepy.oci import lookup
-from beepy.rewrite.select import MAX_CGROUPS, Selection
+from beepy.rewrite.select import MAX_CGROUPS, MAX_MEMBERS, PIDS, Selection
 from beepy.selecting import Subjects, apply, common_target, resolve
 from beepy.source import parse_all
 from tests.support.specs import program, spec
@@ -66,6 +69,51 @@ def test_a_refusal_names_the_program_and_why() -> None:
         "--comm: program 'woken': sched_wakeup: the process that wakes is current; "
         "the records of hist_runqlat do not tell it"
     )
+
+
+def test_cgroups_of_version_1_are_told_and_cannot_be_asked_of_records() -> None:
+    old = Selection(old_groups=("/sys/fs/cgroup/pids/docker/d0",))
+    specs = parse_all(lookup.find("opensnoop"), warn=False)
+    (selected,), filters, notices = apply(specs, targets.choose(specs, {}, Target()), old)
+    assert not filters
+    why = "new processes are looked for every 20 ms: what they do before is missed"
+    assert notices == [f"/sys/fs/cgroup/pids/docker/d0: a cgroup of version 1: {why}"]
+    (pids,) = [map_spec for map_spec in selected.maps if map_spec.name == PIDS]
+    assert pids.max_entries == MAX_MEMBERS
+    specs = parse_all(lookup.find("oomkill"), warn=False)
+    with pytest.raises(RewriteError, match="its records do not say in which cgroup it was"):
+        apply(specs, targets.choose(specs, {}, Target()), old)
+
+
+def test_alternatives_are_of_one_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new, old = tmp_path / "new", tmp_path / "old"
+    (old / ("a" * 64)).mkdir(parents=True)
+    (new / ("b" * 64)).mkdir(parents=True)
+    monkeypatch.setattr(selecting, "own_pid", os.getpid)
+    monkeypatch.setattr(
+        containers, "this_machine", lambda: [Tree(str(new)), Tree(str(old), old=True)]
+    )
+    chosen = resolve(Subjects(containers=("a" * 64,), pids=(7,)))
+    assert (chosen.cgroups, chosen.old_groups) == ((), (f"{old}/{'a' * 64}",))
+    assert resolve(Subjects(containers=("b" * 64,))).cgroups == (f"{new}/{'b' * 64}",)
+    with pytest.raises(UsageError, match=r"version 1: not together with .*, which is of v2"):
+        resolve(Subjects(containers=("a" * 64, "b" * 64)))
+    with pytest.raises(AttachError, match=f"container '{'c' * 64}': no running container"):
+        resolve(Subjects(containers=("c" * 64,)))
+    monkeypatch.setattr(selecting, "own_pid", lambda: None)
+    with pytest.raises(UsageError, match="of version 1: the kernel has other numbers"):
+        resolve(Subjects(containers=("a" * 64,)))
+
+
+def test_a_container_that_is_not_running_is_told() -> None:
+    later = "container 'web\x1b'"
+    chosen = Selection(cgroups=(later,), later=(later,))
+    specs = parse_all(lookup.find("opensnoop"), warn=False)
+    notices = apply(specs, targets.choose(specs, {}, Target()), chosen).notices
+    assert notices == [r"container 'web\x1b': not running: its events are shown once it runs"]
+    body = program(*BODY)._replace(section="fentry.s/do_exit")
+    with pytest.raises(RewriteError, match=r"may sleep: container 'web\\x1b' has no cgroup yet"):
+        apply([spec()._replace(programs=(body,))], [{body.name: Target()}], chosen)
 
 
 def test_rows_are_filtered_by_exact_texts() -> None:

@@ -28,7 +28,7 @@ def test_programs_that_only_look_ask_for_their_thread() -> None:
         ("xdp", "", "it may change packets"),
         ("kprobe/x", "send_signal", "it may change signals to processes"),
         ("iter/task", "", "it has to run each time"),
-        ("unknown", "", "it has to run each time"),
+        ("unknown", "", "it may change what programs of section 'unknown' change"),
     ],
 )
 def test_programs_that_change_something_are_refused(section: str, helper: str, why: str) -> None:

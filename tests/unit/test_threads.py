@@ -5,6 +5,29 @@ import threading
 from beepy import threads
 
 
+def test_something_is_repeated_until_it_is_enough_or_closed() -> None:
+    calls: list[int] = []
+    three = threading.Event()
+
+    def do() -> bool:
+        calls.append(threading.get_ident())
+        if len(calls) == 3:
+            three.set()
+        return len(calls) < 3
+
+    repeated = threads.Repeated(do, 0.001, "repeated")
+    repeated.close()  # it never began
+    repeated = threads.Repeated(do, 0.001, "repeated")
+    repeated.start()
+    assert three.wait(60)
+    repeated.close()
+    assert len(calls) == 3
+    assert threading.get_ident() not in calls
+    endless = threads.Repeated(lambda: True, 1e6, "endless")
+    endless.start()
+    endless.close()
+
+
 def test_the_kernel_gives_a_thread_no_signals() -> None:
     ended = threading.Event()
 

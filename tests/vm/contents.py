@@ -12,8 +12,9 @@ from typing import Final
 
 from packaging.requirements import Requirement
 
+from tests.support import bundle
 from tests.vm import cpio, interpreter
-from tests.vm.checks import beside, rewritten
+from tests.vm.checks import beside
 from tests.vm.cpio import Entry
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
@@ -50,7 +51,7 @@ def entries(arch: str, objects: Path | None) -> Iterator[Entry]:
     """
     packages = dict(_packages())
     tools = [path for name in beside.NAMES if (path := beside.place(name))]
-    tools += [rewritten.CRUN] if rewritten.CRUN.exists() else []
+    tools += [bundle.CRUN] if bundle.CRUN.exists() else []
     python = (
         interpreter.own(packages, tools)
         if arch == interpreter.HOST

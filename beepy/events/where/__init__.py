@@ -49,12 +49,21 @@ class Where:
 
     def apply(self, batch: Batch) -> Batch:
         """Return the batch with the rows that pass; its other members (lost, final) are kept."""
-        for decoder, fields, test in self._conditions.get(batch.schema, ()):
+        for condition in self._conditions.get(batch.schema, ()):
             if not batch.records:
                 break
-            verdicts = test(decoder.values(batch, fields))
-            if None in verdicts:  # unknown is not true
-                verdicts = [verdict is True for verdict in verdicts]
+            verdicts = _verdicts(condition, batch)
             if not all(verdicts):
-                batch = select(batch, [verdict is True for verdict in verdicts])
+                batch = select(batch, verdicts)
         return batch
+
+    def first(self, batch: Batch) -> int | None:
+        """Return the position of the first row for which an expression about its map is true."""
+        conditions = self._conditions.get(batch.schema, ()) if batch.records else ()
+        verdicts = [_verdicts(condition, batch) for condition in conditions]
+        return min([row.index(True) for row in verdicts if True in row], default=None)
+
+
+def _verdicts(condition: _Condition, batch: Batch) -> list[bool]:
+    verdicts = condition.test(condition.decoder.values(batch, condition.fields))
+    return [verdict is True for verdict in verdicts]  # unknown is not true

@@ -1,14 +1,16 @@
 """The types of fields, and the values of constants beside them."""
 
 import re
+import struct
 from enum import Enum
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 from beepy.btf import types
 from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.events import enums, meaning, numbers
 from beepy.events.batch import Schema
+from beepy.events.codec import Codec
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
 from beepy.events.where import tree
@@ -17,6 +19,7 @@ from beepy.text import safe
 _NUMBER: Final = re.compile(
     r"(-?)(0[xX][0-9a-fA-F]+|[0-9]+(?:\.[0-9]+)?(?:[eE]-?[0-9]+)?)([a-zA-Z]*)"
 )
+_REALS: Final = frozenset("efd")
 _SIGNED: Final = frozenset("bhiq")
 _MAX_EXPONENT: Final = 400
 _SIZES: Final = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -50,7 +53,7 @@ def type_of(decoder: Decoder, field: Field) -> Type | None:
     if codec.inner:
         return None
     if codec.number:
-        return Type.DURATION if _unit(decoder, field) else Type.NUMBER
+        return Type.DURATION if unit_of(decoder, field) else Type.NUMBER
     if codec.to_number is not None:
         return Type.ENUM if _enum(decoder.schema, field) else Type.BOOL
     return Type.TEXT if _ADDRESSES.isdisjoint(field.typedefs) else Type.ADDRESS
@@ -73,7 +76,8 @@ def value(decoder: Decoder, field: Field, kind: Type, constant: tree.Constant) -
                 return _named(decoder, field, constant.text)
             if constant.kind != "number":
                 raise ValueError(f"'{shown}': expected a number: the field is {kind.value}")
-            return _number(constant.text, _unit(decoder, field))
+            number = _number(constant.text, unit_of(decoder, field))
+            return number if isinstance(number, int) else _rounded(number, field.codec)
     raise AssertionError(kind)
 
 
@@ -120,7 +124,18 @@ def _number(text: str, unit_ns: int) -> int | Fraction:
     return plain.numerator if plain.denominator == 1 else plain
 
 
-def _unit(decoder: Decoder, field: Field) -> int:
+def _rounded(number: Fraction, codec: Codec) -> Any:  # noqa: ANN401 - of the field's type
+    """Return a number with decimals as a field of real numbers has it: its own 0.1."""
+    if codec.code not in _REALS:
+        return number
+    try:
+        (rounded,) = struct.unpack(f"<{codec.code}", struct.pack(f"<{codec.code}", number))
+    except OverflowError:  # beyond all that the field can have
+        return number
+    return codec.value(rounded) if codec.value else rounded
+
+
+def unit_of(decoder: Decoder, field: Field) -> int:
     """Return how many nanoseconds one count of a duration is, 0 for a field that is none."""
     return field.codec.unit_ns or meaning.duration_unit(field, decoder.fields)
 

@@ -32,13 +32,17 @@ _GRAMMAR: Final = r"""
     OPERATOR: "==" | "!=" | "<=" | ">=" | "<" | ">"
     NAME: /(?!(?:and|or|not|in|is|null)\b)[^\W\d]\w*(\.\w+)*/
     TEXT: /"(?:[^"\\]|\\.)*"/ | /'(?:[^'\\]|\\.)*'/
-    ADDRESS.2: /\d+\.\d+\.\d+\.\d+(\/\d+)?/ | /[0-9a-fA-F]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*(\/\d+)?/
+    ADDRESS.2: /\d+(\.\d+){2,}(\/\d+)?/ | /[0-9a-fA-F]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*(\/\d+)?/
     NUMBER: /-?(0[xX][0-9a-fA-F]+|\d+(\.\d+)?([eE]-?\d+)?)([a-zA-Z]+)?/
     %ignore /\s+/
 """
 _MAX_LENGTH: Final = 1 << 12  # characters of an expression
 _MAX_DEPTH: Final = 64
 _MAP: Final = re.compile(r"\s*([^\s()'\"<>=!~]+):\s")
+# texts in quotes, and all else, are one token each
+_NESTING: Final = re.compile(
+    r"""\"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[()]|\bnot\b|[^\s()"']+|["']"""
+)
 _ONE_SIGN: Final = re.compile(r"(?<![=!<>])=\s*$")
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 _KINDS: Final = {"TEXT": "text", "NUMBER": "number", "ADDRESS": "address", "NAME": "name"}
@@ -50,8 +54,7 @@ def parse(source: str) -> tree.Expression:
         raise UsageError(worded(f"--where: more than {_MAX_LENGTH} characters"))
     prefix = _MAP.match(source)
     map_name, start = (prefix[1], prefix.end()) if prefix else ("", 0)
-    depth = source.count("(") + source.count("not")
-    if depth > _MAX_DEPTH:
+    if _depth(source) > _MAX_DEPTH:
         raise refused(source, 1, f"nested deeper than {_MAX_DEPTH}")
     from lark.exceptions import UnexpectedInput  # noqa: PLC0415 - few runs have an expression
 
@@ -64,6 +67,27 @@ def parse(source: str) -> tree.Expression:
             column = len(text) + 1
         raise refused(source, start + column, _why(text, column)) from None
     return tree.Expression(source, map_name, _node(parsed, start))
+
+
+def _depth(source: str) -> int:
+    """Return how deep parentheses and "not" are nested, at most."""
+    deepest = depth = nots = 0
+    opened: list[int] = []  # the depth outside of each parenthesis
+    for token in _NESTING.findall(source):
+        match token:
+            case "not":
+                nots += 1
+            case "(":
+                opened.append(depth)
+                depth += nots + 1
+                nots = 0
+            case ")":
+                depth = opened.pop() if opened else 0
+                nots = 0
+            case _:
+                nots = 0
+        deepest = max(deepest, depth + nots)
+    return deepest
 
 
 def refused(source: str, column: int, why: str) -> UsageError:

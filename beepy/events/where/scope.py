@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from beepy.errors import UsageError
 from beepy.events.decoder import Decoder
-from beepy.events.selection import fields_by_name, listed, short_name
+from beepy.events.selection import listed, short_name
 from beepy.events.where import tree
 from beepy.events.where.grammar import refused
 from beepy.text import safe
@@ -15,10 +15,9 @@ def maps(expression: tree.Expression, decoders: Sequence[Decoder]) -> list[Decod
     if expression.map:
         return _named(expression, decoders)
     names = tree.names(expression.node)
-    having = [
-        decoder
-        for decoder in decoders
-        if all(name.text in fields_by_name(decoder.fields) for name in names)
+    # a field of a record comes before a derived one of another map
+    having = [d for d in decoders if all(d.own(name.text) for name in names)] or [
+        d for d in decoders if all(d.named(name.text) for name in names)
     ]
     known = list(dict.fromkeys(decoder.schema.map for decoder in having))
     if len(known) == 1:
@@ -36,13 +35,12 @@ def _missing(expression: tree.Expression, decoders: Sequence[Decoder]) -> UsageE
     names = tree.names(expression.node)
 
     def had(decoder: Decoder) -> int:
-        return sum(name.text in fields_by_name(decoder.fields) for name in names)
+        return sum(decoder.named(name.text) is not None for name in names)
 
     if not decoders:
         return refused(expression.source, names[0].column, "no map is shown")
     nearest = max(decoders, key=had)
-    fields = fields_by_name(nearest.fields)
-    missing = next(name for name in names if name.text not in fields)
+    missing = next(name for name in names if not nearest.named(name.text))
     return _unknown(expression, missing, nearest)
 
 
@@ -50,12 +48,15 @@ def _unknown(expression: tree.Expression, name: tree.Name, decoder: Decoder) -> 
     """Return the error for a field that a map does not have."""
     from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error
 
+    from beepy.events import derived  # noqa: PLC0415 - as above
+
     fields = [field.name for field in decoder.fields]
-    similar = get_close_matches(name.text[:64], fields, 3)
+    computed = derived.names(decoder)
+    similar = get_close_matches(name.text[:64], [*fields, *computed], 3)
     hint = (
         f"did you mean {' or '.join(map(safe, similar))}?"
         if similar
-        else f"its fields are {listed(fields)}"
+        else f"its fields are {listed(fields)}; derived: {listed(computed)}"
     )
     where = safe(decoder.schema.map)
     why = f"no field '{safe(name.text)}' in {where}: {hint}"
@@ -74,8 +75,7 @@ def _named(expression: tree.Expression, decoders: Sequence[Decoder]) -> list[Dec
         known = listed(dict.fromkeys(decoder.schema.map for decoder in decoders))
         raise refused(expression.source, 1, f"no map '{safe(name)}': there are {known}")
     for decoder in chosen:
-        fields = fields_by_name(decoder.fields)
         for field in tree.names(expression.node):
-            if field.text not in fields:
+            if not decoder.named(field.text):
                 raise _unknown(expression, field, decoder)
     return chosen

@@ -4,7 +4,7 @@ Comparisons with a value that is missing (None) are not known, nor is their oppo
 """
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
 from beepy.events.codec import Value
@@ -47,15 +47,22 @@ def compared(column: int, sign: str, constant: Any) -> Test:  # noqa: ANN401 - o
     return test
 
 
-def compared_columns(left: int, sign: str, right: int) -> Test:
-    """Return the test of one column beside another."""
+def compared_columns(left: int, sign: str, right: int, units: tuple[int, int] = (1, 1)) -> Test:
+    """Return the test of one column beside another; ``units`` are what one count of each is."""
     compare = _OPERATORS[sign]
 
     def test(columns: Columns) -> Verdicts:
         pairs = zip(columns[left], columns[right], strict=True)
         return [None if None in pair else compare(*pair) for pair in pairs]
 
-    return test
+    def test_in_units(columns: Columns) -> Verdicts:
+        pairs: Iterable[tuple[Any, Any]] = zip(columns[left], columns[right], strict=True)
+        return [
+            None if one is None or other is None else compare(one * units[0], other * units[1])
+            for one, other in pairs
+        ]
+
+    return test if units[0] == units[1] else test_in_units
 
 
 def found(column: int, holds: Callable[[Any], bool]) -> Test:

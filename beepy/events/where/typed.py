@@ -9,7 +9,6 @@ from beepy.events import regex
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
 from beepy.events.memo import Memo
-from beepy.events.selection import fields_by_name
 from beepy.events.where import constants, tree
 from beepy.events.where.constants import Type
 from beepy.events.where.grammar import refused
@@ -26,6 +25,7 @@ from beepy.events.where.tests import (
 from beepy.text import safe
 
 _ORDERED: Final = ("<", "<=", ">", ">=")
+_WITHOUT_ORDER: Final = (Type.TEXT, Type.ADDRESS, Type.BOOL)
 
 
 def test_of(expression: tree.Expression, decoder: Decoder, columns: dict[Field, int]) -> Test:
@@ -44,7 +44,6 @@ class _Typed:
     ) -> None:
         self._source = expression.source
         self._decoder = decoder
-        self._fields = fields_by_name(decoder.fields)
         self._columns = columns
 
     def test(self, node: tree.Node) -> Test:
@@ -56,7 +55,7 @@ class _Typed:
             case tree.Not(inner):
                 return negated(self.test(inner))
             case tree.IsNull(name):
-                return missing(self._column(self._fields[name.text]))
+                return missing(self._column(self._field(name)))
             case tree.Truth(name):
                 return self._truth(name)
             case tree.Match(name, constant):
@@ -91,21 +90,26 @@ class _Typed:
 
     def _beside(self, name: tree.Name, sign: str, other: tree.Name, column: int) -> Test:
         """Compare two fields; or a field with a name that is no field, such as that of an errno."""
-        if other.text not in self._fields:
+        if not self._decoder.named(other.text):
             constant = tree.Constant("name", other.text, other.column)
             return self._comparison(name, sign, constant, column)
         (left, left_kind), (right, right_kind) = self._typed(name), self._typed(other)
         if left_kind is not right_kind:
             texts = f"{left_kind.value} beside {right_kind.value}"
             raise self._refuse(column, f"{texts}: not comparable")
-        return compared_columns(self._column(left), sign, self._column(right))
+        if sign in _ORDERED and left_kind in _WITHOUT_ORDER:
+            raise self._refuse(column, f"'{safe(name.text)}' is {left_kind.value}: it has no order")
+        if left_kind is Type.ENUM:  # names have another order than numbers
+            left, right = self._as_number(left), self._as_number(right)
+        units = constants.unit_of(self._decoder, left), constants.unit_of(self._decoder, right)
+        return compared_columns(self._column(left), sign, self._column(right), units)
 
     def _comparison(self, name: tree.Name, sign: str, constant: tree.Constant, column: int) -> Test:
         field, kind = self._typed(name)
         if kind is Type.ADDRESS and sign in ("==", "!="):
             equal = self._equal(name, constant)
             return equal if sign == "==" else negated(equal)
-        if sign in _ORDERED and kind in (Type.TEXT, Type.ADDRESS, Type.BOOL):
+        if sign in _ORDERED and kind in _WITHOUT_ORDER:
             raise self._refuse(column, f"'{safe(name.text)}' is {kind.value}: it has no order")
         value = self._constant(field, kind, constant)
         if kind is Type.ENUM:
@@ -133,11 +137,16 @@ class _Typed:
             raise self._refuse(constant.column, str(error)) from None
 
     def _typed(self, name: tree.Name) -> tuple[Field, Type]:
-        field = self._fields[name.text]
+        field = self._field(name)
         kind = constants.type_of(self._decoder, field)
         if kind is None:
             raise self._refuse(name.column, f"'{safe(name.text)}' is an array or a struct")
         return field, kind
+
+    def _field(self, name: tree.Name) -> Field:
+        field = self._decoder.named(name.text)
+        assert field  # the map was chosen because it has it
+        return field
 
     def _as_number(self, field: Field) -> Field:
         codec = field.codec.as_number()

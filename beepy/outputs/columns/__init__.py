@@ -53,21 +53,23 @@ class Columns:
                 self._panels[decoder.schema] = panel
             else:
                 row_decoders[decoder.schema] = decoder
+        names = _names(decoders, with_image=self._terminal is not None and self._terminal.wide)
         map_width = 0
         if len(row_decoders) > 1:
-            names = ["map", *[safe(schema.map) for schema in row_decoders]]
-            map_width = max(map(len, names))
+            map_width = max(map(len, ["map", *[names[schema] for schema in row_decoders]]))
         size = self._size()
         for schema, decoder in row_decoders.items():
             if size.width or size.height:
-                self._sheets[schema] = Sheet(decoder, map_width)
+                self._sheets[schema] = Sheet(decoder, names[schema], map_width)
             else:
-                self._plain[schema] = PlainRows(self._writer, decoder, map_width)
+                self._plain[schema] = PlainRows(self._writer, decoder, names[schema], map_width)
         if len(row_decoders) == 1 and not self._panels:
             for plain in self._plain.values():
                 plain.write_header()
-        if self._live and self._panels:
-            self._live.update()
+        if self._live:
+            self._live.start()
+            if self._panels:
+                self._live.update()
 
     def write(self, batch: Batch) -> None:
         """Write the rows of a batch, or add it to its panel."""
@@ -150,6 +152,22 @@ class Columns:
     def _write_panel(self, panel: Panel) -> None:
         lines = panel.lines(self._size().width, None)
         self._writer.write("".join([f"{line}\n" for line in [*lines, ""]]))
+
+
+def _names(decoders: Sequence[Decoder], *, with_image: bool) -> dict[Schema, str]:
+    """Return what the maps are called: IMAGE.MAP if several images have a map of that name.
+
+    ``with_image``: all are, where several images run.
+    """
+    schemas = [decoder.schema for decoder in decoders]
+    names = [schema.map for schema in schemas]
+    full = with_image and len({schema.image for schema in schemas}) > 1
+    return {
+        schema: safe(
+            f"{schema.image}.{schema.map}" if full or names.count(schema.map) > 1 else schema.map
+        )
+        for schema in schemas
+    }
 
 
 def _divide(needs: Sequence[int], lines_left: int) -> list[int]:

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from beepy.events import go_format, meaning
+from beepy.btf.types import VOID
+from beepy.events import go_format, meaning, rules
+from beepy.events.batch import NO_MACHINE, Machine
 from beepy.events.clock import LIVE, Clock
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
@@ -51,17 +53,28 @@ class Cell(NamedTuple):
 
 
 def cells(
-    fields: Sequence[Field], clock: Clock = LIVE, *, exact: bool = False
+    fields: Sequence[Field],
+    clock: Clock = LIVE,
+    machine: Machine = NO_MACHINE,
+    *,
+    exact: bool = False,
 ) -> dict[Field, Cell]:
     """Return how each field of a record is shown; ``exact``: with all digits of times."""
-    meanings = meaning.of(fields, clock)
+    meanings = meaning.of(fields, clock, machine)
     return {field: _cell(field, meanings.get(field), exact=exact) for field in fields}
 
 
 def cells_of(decoder: Decoder, *, exact: bool = False) -> dict[Field, Cell]:
     """Return how the fields of a map are shown, without those that its presentation hides."""
-    all_cells = cells(decoder.fields, decoder.schema.clock, exact=exact)
-    presentation = decoder.schema.presentation
+    fields = dict.fromkeys((*decoder.fields, *decoder.shown()))
+    schema = decoder.schema
+    if decoder.plain:
+        all_cells = {field: _cell(field, None, exact=True) for field in fields}
+    else:
+        # a vocabulary has names in fields of their own
+        machine = NO_MACHINE if schema.vocabulary else schema.machine
+        all_cells = cells(tuple(fields), schema.clock, machine, exact=exact)
+    presentation = schema.presentation
     hints = presentation.columns if presentation else {}
     hidden = [name for name, hint in hints.items() if hint.hidden]
     return {
@@ -84,14 +97,16 @@ def _hinted(cell: Cell, hint: "ColumnHint | None") -> Cell:
 def _cell(field: Field, field_meaning: meaning.Meaning | None, *, exact: bool) -> Cell:
     codec = field.codec
     name = field_meaning.name if field_meaning else ""
-    time = name == meaning.TIME
-    duration = codec.unit_ns > 0 or name == meaning.DURATION
+    time = name == rules.TIME
+    duration = codec.unit_ns > 0 or name == rules.DURATION
     text, width = codec.text, codec.width
     if field_meaning and not (time and exact):
         text = field_meaning.text
         width = _TIME_WIDTH if time else max(codec.width, _MEANING_WIDTH)
     elif codec.unit_ns and not exact:
         text = _brief_duration(codec.unit_ns)
+    if field.type == VOID and codec.value:  # it may be unknown in a whole record
+        text = _known(text)
     is_text = codec.value is go_format.text
     return Cell(
         name=safe(field.name),
@@ -107,6 +122,11 @@ def _cell(field: Field, field_meaning: meaning.Meaning | None, *, exact: bool) -
         width=width,
         bound=codec.size if is_text and codec.size == codec.width else None,
     )
+
+
+def _known(text: Callable[[Any], str]) -> Callable[[Any], str]:
+    """Return a function that makes the texts of values that may be None."""
+    return lambda value: "" if value is None else text(value)
 
 
 def _brief_duration(unit_ns: int) -> Callable[[int], str]:

@@ -22,9 +22,8 @@ _UP: Final = "\x1b[{}A"
 class LiveBlock:
     """Draws the lines that ``lines`` returns, at most five times a second.
 
-    A thread draws changes that came too soon after the last drawing. Hold ``lock`` to change what
-    ``lines`` reads. The one thread of a run starts at once, before anything is attached, so that no
-    program sees its creation.
+    From ``start`` on a thread draws changes that came too soon after the last drawing. Hold
+    ``lock`` to change what ``lines`` reads.
     """
 
     def __init__(
@@ -41,6 +40,10 @@ class LiveBlock:
         self._changed = False  # since it was drawn
         self._error: Exception | None = None  # of the thread
         self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the one thread of a run."""
         self._thread = threads.start(self._draw_late, "columns")
 
     @property
@@ -70,7 +73,8 @@ class LiveBlock:
         with self.lock:
             self._closed = True
             self.lock.notify()
-        self._thread.join()
+        if self._thread:
+            self._thread.join()
         self._raise_error()
         self._draw(last=True)
 

@@ -13,18 +13,17 @@ from beepy.events.memo import Memo
 from beepy.outputs.columns.cells import Cell, cells_of
 from beepy.outputs.columns.times import WIDTH, RowTimes
 from beepy.outputs.row_writer import RowWriter
-from beepy.text import safe
 from beepy.width import pad, width
 
 
 class PlainRows:
     """One map's rows: the map's name if there are several, the time, the fields.
 
-    ``map_width`` is the width of the column of maps' names, 0 for none. A value wider than its
-    column moves only the rest of its own row. Times are exact, except that of the row.
+    ``name`` is the map's, ``map_width`` the width of the column of names, 0 for none. A value wider
+    than its column moves only the rest of its own row. Times are exact, except that of the row.
     """
 
-    def __init__(self, writer: RowWriter, decoder: Decoder, map_width: int) -> None:
+    def __init__(self, writer: RowWriter, decoder: Decoder, name: str, map_width: int) -> None:
         self._writer = writer
         self._decoder = decoder
         self._times = RowTimes(decoder)
@@ -36,8 +35,7 @@ class PlainRows:
         last = self._fields[-1] if self._fields else None
         if last and not self._cells[last].right:  # no blanks at the end of a line
             self._widths[last] = 0
-        name = safe(decoder.schema.map).ljust(map_width)
-        self._start = name.replace("%", "%%") + " " if map_width else ""
+        self._start = name.ljust(map_width).replace("%", "%%") + " " if map_width else ""
         names = [
             pad(cell.name, self._widths[field], right=cell.right)
             for field, cell in self._cells.items()

@@ -28,7 +28,7 @@ class Terminal:
 
     def __init__(self, fd: int, *, wide: bool = False) -> None:
         self._fd = fd
-        self._wide = wide
+        self.wide = wide
         self._is_terminal = os.isatty(fd)
         self._columns_of_user = columns_of_user()
         self.can_redraw = self._is_terminal and os.environ.get("TERM", "") not in {"", "dumb"}
@@ -44,6 +44,6 @@ class Terminal:
                 height = _HEIGHT
             columns = wraps = wraps or _WIDTH
             height = height or _HEIGHT
-        if self._wide:
+        if self.wide:
             return Size(None, height, wraps)
         return Size(self._columns_of_user or columns, height, wraps)

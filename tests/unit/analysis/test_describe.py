@@ -4,13 +4,25 @@ import json
 
 import pytest
 
+from beepy.analysis import effects
 from beepy.analysis.describe import describe
 from beepy.analysis.description import Description
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
 from beepy.btf.writer import BtfWriter
 from beepy.cli import description
-from beepy.obj.insn import CALL, DW, EXIT, LD_IMM64, MEM, PSEUDO_CALL, STX, Insn
+from beepy.obj.insn import (
+    CALL,
+    DW,
+    EXIT,
+    LD_IMM64,
+    MEM,
+    PSEUDO_CALL,
+    PSEUDO_KFUNC_CALL,
+    PSEUDO_MAP_FD,
+    STX,
+    Insn,
+)
 from beepy.obj.spec import IteratorRecord
 from beepy.oci.image import Image
 from beepy.oci.lookup import bundled_store
@@ -40,6 +52,12 @@ capabilities    CAP_BPF (load)
                 CAP_PERFMON (tracepoint programs)
                 before 5.11: CAP_SYS_RESOURCE (memory)
                 before 5.8: CAP_SYS_ADMIN, not CAP_BPF
+BPF token       delegate_cmds=btf_load:map_create:prog_load
+                delegate_maps=array:ringbuf
+                delegate_progs=tracepoint
+                delegate_attachs=cgroup_inet_ingress
+                needs CAP_DAC_READ_SEARCH (tracefs is readable by root only) and CAP_PERFMON \
+(perf events) too
 
 variables
     trace_failed_only  const volatile bool  = false  .rodata (fixed at load)
@@ -52,6 +70,8 @@ map print_exits
   sizes    4194304 bytes
   value    struct event
   role     print
+  derived  age, exe, argv, cgroup, container, pod, namespace, unit
+  losses   counted by code that beepy adds to the programs
   fields
     start_time  u64       8 bytes at 0    record
     exit_time   u64       8 bytes at 8    record
@@ -70,6 +90,8 @@ program sched_process_exit
   helpers       get_current_pid_tgid, get_current_task, probe_read_kernel, ringbuf_reserve, \
 ktime_get_ns, \
 get_current_comm, ringbuf_submit
+  with a token  needs CAP_DAC_READ_SEARCH (tracefs is readable by root only) and CAP_PERFMON \
+(perf events) too
 """
 
 
@@ -284,6 +306,7 @@ def test_the_name_of_a_section_is_made_safe() -> None:
         ("lirc_mode2", "rc_keydown", ("input events",)),
         ("xdp", "xdp_adjust_head", ("packets",)),
         ("uprobe", "", ()),
+        ("unheard_of", "", ("what programs of section 'unheard_of' change",)),
     ],
 )
 def test_what_a_program_can_change(section: str, called: str, changes: tuple[str, ...]) -> None:
@@ -294,6 +317,30 @@ def test_what_a_program_can_change(section: str, called: str, changes: tuple[str
     data = obj.data()
     image = Image("one", "sha256:0", "", {}, len(data), "elf", {}, (data,))
     assert describe(image, parse(image)).programs[0].changes == changes
+
+
+def test_of_every_helper_it_is_known_what_it_changes() -> None:
+    assert {*effects._EFFECTS} | effects._READS == {*HELPERS}
+    assert not {*effects._EFFECTS} & effects._READS
+
+
+@pytest.mark.parametrize(
+    ("insns", "changes"),
+    [
+        ([Insn(CALL, imm=5000)], ("what helper #5000 changes",)),
+        ([Insn(CALL, imm=-1)], ("what helper #-1 changes",)),
+        ([Insn(CALL, src=PSEUDO_KFUNC_CALL, imm=77)], ("what a kernel function changes",)),
+        ([Insn(LD_IMM64, 1, PSEUDO_MAP_FD, 0, 3), Insn(0)], ("maps of others",)),
+        ([Insn(LD_IMM64, 1, 6, 0, 0), Insn(0)], ("maps of others",)),
+        ([Insn(LD_IMM64, 1, 0, 0, 3), Insn(0)], ()),
+    ],
+)
+def test_what_is_not_known_is_a_change(insns: list[Insn], changes: tuple[str, ...]) -> None:
+    obj = Object()
+    obj.program(*insns, Insn(EXIT), section="raw_tp")
+    data = obj.data()
+    image = Image("one", "sha256:0", "", {}, len(data), "elf", {}, (data,))
+    assert describe(image, parse(image)).changes == changes
 
 
 @pytest.mark.parametrize(

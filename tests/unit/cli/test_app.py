@@ -21,7 +21,7 @@ from tests.support.command import BEEPY, Beepy, Done, environment
 
 PROGRAM = b"\x7fELF" + bytes(range(256))
 COMMANDS = (
-    *("run", "describe", "pull", "list", "ps", "verify", "completion", "version"),
+    *("run", "describe", "pull", "list", "ps", "mcp", "verify", "completion", "version"),
     *("inspect", "push", "login", "logout"),
     *("tag", "replay", "rm", "prune", "save", "load", "build", "init", "package"),
 )

@@ -2,9 +2,11 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +19,7 @@ from beepy.oci.manifest import machine_platform
 from beepy.oci.store import Store
 from beepy.toolchain import compile as compiling
 from beepy.toolchain import image
-from tests.support.command import Beepy, Done
+from tests.support.command import PATIENCE, Beepy, Done
 from tests.support.listed import listed
 from tests.support.objects import Object
 
@@ -342,6 +344,35 @@ def test_an_interrupt_ends_the_script_and_what_it_started(beepy: Beepy, tmp_path
         assert running.end(signal.SIGINT) == (130, "", "")
         assert file.read() == ""  # until the last writer has ended
     assert listed(beepy.variables["TMPDIR"]) == []
+
+
+@pytest.mark.usefixtures("beepy")
+def test_an_interrupt_while_the_script_is_started_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The script may have begun before Popen has returned."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    Path("copy.sh").write_text(f"exec >{fifo}; echo started; exec sleep 1000\n")
+    reading = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    start = subprocess.Popen.__init__
+
+    def said() -> bytes:
+        assert select.select([reading], [], [], PATIENCE)[0]
+        return os.read(reading, 100)
+
+    def interrupted(process: "subprocess.Popen[bytes]", *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - Popen's
+        start(process, *arguments, **named)
+        assert said() == b"started\n"
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", interrupted)
+    options = compiling.CompileOptions(script=Path("copy.sh"))
+    with pytest.raises(KeyboardInterrupt):
+        compiling.compile_all(Path("probe.c"), ["amd64"], options, print)
+    assert said() == b""  # it has ended
+    os.close(reading)
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
 
 
 def test_nothing_is_removed_before_the_image_has_its_name(

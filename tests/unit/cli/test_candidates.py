@@ -100,6 +100,12 @@ def test_values(line: str, values: list[str]) -> None:
     assert words(line) == values
 
 
+def test_outputs_and_files() -> None:
+    assert words("run -o p") == ["pprof", "parquet", "perfetto"]
+    assert words("replay x --output=w") == ["--output=wide"]
+    assert words("run -o night") == [":files"]
+
+
 def test_images(home: Path, own: Store) -> None:
     """Of the stores, the package and the aliases; what is typed already is not repeated."""
     own.add_image("localhost:5000/x:1", ELF, {})

@@ -1,6 +1,6 @@
 import pytest
 
-from beepy.cli.option_values import Bound, bound, one_of, seconds, whole_number
+from beepy.cli.option_values import Bound, bound, one_of, seconds, size, whole_number
 from beepy.errors import UsageError
 
 
@@ -85,6 +85,16 @@ def test_a_duration_is_bounded(text: str) -> None:
         seconds("--timeout", text)
     message = f"--timeout '{text}': expected a duration of at most 999999999999s"
     assert str(caught.value) == message
+
+
+def test_sizes() -> None:
+    parse = size("--last", 64 << 10)
+    assert [parse(text) for text in ("64K", "65536", " 1G ", "7M")] == [
+        *(1 << 16, 1 << 16, 1 << 30, 7 << 20),
+    ]
+    for text in ("63K", "64k", "", "-1M", "1.5M", "64 M", "1T"):
+        with pytest.raises(UsageError, match="expected a size from 64K on, such as 64M"):
+            parse(text)
 
 
 def test_a_message_quotes_the_value_safely() -> None:

@@ -8,7 +8,8 @@ from beepy.btf.types import VOID, TypeId
 from beepy.btf.writer import BtfWriter
 from beepy.chosen import Chosen
 from beepy.cli import session, signals
-from beepy.cli.session import LOST, MISSED, failed_by_loss, summary_line
+from beepy.cli.session import LOST, MISSED, failed_by_loss
+from beepy.cli.summary_line import summary_line
 from beepy.errors import BeepyError
 from beepy.events.batch import Schema
 from beepy.events.stats import RunStats
@@ -58,6 +59,12 @@ def stats(lost: dict[str, int | None], **counts: int) -> RunStats:
 )
 def test_the_summary_line_counts_every_event(counted: RunStats, line: str) -> None:
     assert summary_line(counted, 12.34) == f"beepy: {line}, 12.3 s"
+
+
+def test_what_an_output_or_an_end_leaves_out_is_counted() -> None:
+    counted = stats({"r": 0}, cut_by_output=3, cut_by_until=4, overwritten=5)
+    rest = "3 not shown (--output), 4 not shown (--until), 5 overwritten (--last), 0 lost, 0.0 s"
+    assert summary_line(counted, 0).endswith(f" filtered, {rest}")
 
 
 def test_a_loss_that_was_once_unknown_stays_unknown() -> None:
@@ -137,6 +144,7 @@ def test_no_timer_is_left_when_a_run_has_ended(tmp_path: Path) -> None:
             options,
             arrangement=None,
             limit=None,
+            until="",
             speed=None,
             hides_zeros=True,
         )

@@ -148,3 +148,44 @@ def test_a_process() -> None:
         frame = UserSymbols().frame(child.pid, address + 1)
         child.stdin.close()
     assert frame == "getppid+0x1"
+
+
+def stripped(*symbols: Symbol, identity: bytes) -> bytes:
+    note = b"\4\0\0\0\x14\0\0\0\3\0\0\0GNU\0" + identity
+    sections = [*w.symbols(".dynsym", symbols), w.Section(".note.gnu.build-id", w.NOTE, note)]
+    return w.write(bytes(64), bytes(8), sections)
+
+
+def test_functions_that_a_file_lacks_are_found_by_its_build_id(tmp_path: Path) -> None:
+    identity = bytes(range(20))
+    library = tmp_path / "libx.so"
+    exported = Symbol("exported", TEXT + 0x1000, size=4)
+    library.write_bytes(stripped(exported, identity=identity))
+    table = [Symbol("alias", TEXT + 0x1000, size=4), Symbol("static", TEXT + 0x1008, size=8)]
+    apart = tmp_path / "debug" / "00" / f"{identity.hex()[2:]}.debug"
+    apart.parent.mkdir(parents=True)
+    apart.write_bytes(w.write(bytes(64), bytes(8), w.symbols(".symtab", table)))
+    process = Process(tmp_path / "proc", "/usr/lib/libx.so")
+    process.map(library)
+    code = BASE + 0x1000
+    symbols = UserSymbols(str(process.proc), debug=str(tmp_path / "debug"))
+    assert [symbols.function(PID, code + at) for at in (0, 9, 0x20)] == [
+        "exported",
+        "static",
+        f"libx.so+{TEXT + 0x1020:#x}",
+    ]
+    assert UserSymbols(str(process.proc)).function(PID, code + 9) == f"libx.so+{TEXT + 0x1009:#x}"
+    assert symbols.function(PID, 5) == ""
+
+
+def test_without_the_link_a_file_is_read_in_the_root_of_its_process(
+    tmp_path: Path, library: Path
+) -> None:
+    process = Process(tmp_path / "proc", "/lib/libx.so")
+    path = process.folder / "root/lib/libx.so"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(library.read_bytes())
+    assert UserSymbols(str(process.proc)).function(PID, BASE + 0x1000) == "libx.so+0x1000"
+    process.maps = [line.replace(" 17 ", f" {path.stat().st_ino} ") for line in process.maps]
+    process.write()
+    assert UserSymbols(str(process.proc)).function(PID, BASE + 0x1004) == "first"

@@ -1,17 +1,21 @@
+import os
 import struct
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from beepy import outputs
 from beepy.btf.writer import BtfWriter
 from beepy.errors import UsageError
 from beepy.events.arrangement import Arrangement
 from beepy.events.batch import Batch
 from beepy.events.batch_ops import drop, take
 from beepy.events.decoder import Decoder
+from beepy.events.top import Top, Wanted
 from beepy.obj.spec import Role
 from beepy.session import Run
-from tests.support.events import Exits, ring, snapshot, table, with_role
+from tests.support.events import Exits, ring, snapshot, stream, table, with_role
 from tests.support.given import Given
 
 EXITS = Exits().schema
@@ -137,3 +141,43 @@ def test_observers_get_all_rows() -> None:
         run.add_sink(rows)
         list(run.batches())
     assert (seen.records, rows.records) == (5, 1)
+
+
+@pytest.mark.parametrize("output", ["json", "columns", "wide", "csv"])
+def test_raw_shows_numbers_as_they_are(output: str, tmp_path: Path) -> None:
+    w = BtfWriter()
+    u32, i32 = w.integer("u32", 4, 0), w.integer("int", 4, 1)
+    state = w.enum("state", {"IDLE": 0, "BUSY": 5})
+    is_ok = w.integer("_Bool", 1, 4)
+    members = [("ret", i32, 0), ("sig", u32, 32), ("state", state, 64), ("ok", is_ok, 96)]
+    members += [("ts", w.integer("u64", 8, 0), 128)]
+    schema = stream(w, w.struct("event", 24, members))
+    batch = ring(schema, [struct.pack("<iIIB3xQ", -2, 9, 5, 1, 77)])
+    texts = {}
+    for raw in (False, True):
+        with Run(Given([batch]), arrangement=Arrangement(raw=raw)) as run:
+            fd = os.open(tmp_path / f"{raw}", os.O_CREAT | os.O_WRONLY)
+            run.add_sink(outputs.make(output, fd))
+            (row,) = run.events()
+            assert row.state == (5 if raw else "BUSY")
+            run.close()
+            os.close(fd)
+        texts[raw] = (tmp_path / f"{raw}").read_text().splitlines()[-1]
+    assert "BUSY" in texts[False]
+    assert "BUSY" not in texts[True]
+    is_for_people = output in ("columns", "wide")
+    assert ("-2 ENOENT" in texts[False]) == ("SIGKILL" in texts[False]) == is_for_people
+    assert not {"ENOENT", "SIGKILL"} & set(texts[True].split())
+    assert "true" in texts[True]
+
+
+def test_groups_of_raw_enums_are_numbers() -> None:
+    w = BtfWriter()
+    schema = stream(w, w.struct("event", 4, [("state", w.enum("state", {"BUSY": 5}), 0)]))
+    decoder = Decoder(schema)
+    Arrangement(raw=True).apply([decoder])
+    top = Top(Wanted(1, "state"), [decoder])
+    list(top.take(ring(schema, [struct.pack("<I", 5)])))
+    (made,) = top.decoders
+    (batch,) = top.rows()
+    assert made.values(batch, made.shown()) == [[1], [5], [0]]

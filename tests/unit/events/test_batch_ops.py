@@ -2,7 +2,7 @@ import struct
 
 from beepy.btf.writer import BtfWriter
 from beepy.events.batch import Batch
-from beepy.events.batch_ops import expand_per_cpu, select, take, without_zeros
+from beepy.events.batch_ops import expand_per_cpu, select, slices, take, without_zeros
 from tests.support.events import Exits, decode, entries_of, ring, snapshot, table
 
 
@@ -23,6 +23,19 @@ def test_a_batch_is_cut_to_its_first_rows() -> None:
     assert (cut.records, cut.lost) == (2, 3)
     assert take(batch, 5) is batch
     assert decode(schema, take(batch, 0))["pid"] == []
+
+
+def test_a_batch_in_slices() -> None:
+    schema = Exits().schema
+    batch = ring(schema, [Exits.record(pid=pid) for pid in range(5)])._replace(lost=7, final=True)
+    parts = list(slices(batch, 2))
+    assert [decode(schema, part)["pid"] for part in parts] == [[0, 1], [2, 3], [4]]
+    assert [part.lost for part in parts] == [7, 0, 0]
+    assert [part.final for part in parts] == [False, False, True]
+    assert list(slices(batch, 5)) == [batch]
+    assert [part.lost for part in slices(batch._replace(lost=None), 3)] == [None, None]
+    empty = ring(schema, [])
+    assert list(slices(empty, 3)) == [empty]
 
 
 def test_rows_are_chosen_by_a_mask() -> None:

@@ -210,6 +210,16 @@ def test_an_array_without_a_length_extends_to_the_end_of_the_record() -> None:
         }
 
 
+def test_a_batch_that_says_that_time_has_passed() -> None:
+    """As the stream makes it: without records, of which the end would matter."""
+    w = BtfWriter()
+    rest = w.array(w.integer("char", 1), 0)
+    schema = stream(w, w.struct("event", 4, [("pid", w.integer(), 0), ("rest", rest, 32)]))
+    batch = ring(schema, [])._replace(parts=(Part(b"", 0, 0),))
+    assert decode(schema, batch) == {"pid": [], "rest": []}
+    assert Decoder(schema).raw(batch) == []
+
+
 def test_a_record_that_is_an_array_without_a_length() -> None:
     w = BtfWriter()
     schema = stream(w, w.array(w.integer("char", 1), 0))

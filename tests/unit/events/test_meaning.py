@@ -1,16 +1,21 @@
+import re
 import time
 from collections.abc import Sequence
+from fnmatch import fnmatch
+from typing import Final
 
 import pytest
 
 from beepy.btf.writer import BtfWriter
-from beepy.events import meaning
+from beepy.events import meaning, rules
+from beepy.events.batch import Machine
 from beepy.events.clock import SECOND, Clock
 from beepy.events.fields import Field, fields
 from beepy.events.meaning import Meaning, event_time, of
 from beepy.events.schemas import of_tracked
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
+from tests.support.command import ROOT
 from tests.support.events import Exits, stream, table
 
 MONOTONIC = 5 * 86_400 * SECOND
@@ -38,6 +43,8 @@ class Record:
             ("gadget_signal", "u32"),
         ):
             known[name] = w.const(w.typedef(name, w.typedef("__" + of_type, known[of_type])))
+        known["u8[6]"], known["u8[16]"] = (w.array(known["u8"], size) for size in (6, 16))
+        known["__be16"] = w.typedef("__be16", known["u16"])
         known["duration"] = w.typedef("duration", known["u64"])
         words = [member.split() for member in members]
         shape = [(name, known[kind], 128 * at) for at, (kind, name) in enumerate(words)]
@@ -79,9 +86,26 @@ def local(wall_ns: int) -> str:
         ("u32 wait_ms", 1_500, "1.5s"),
         ("i32 open_flags", 1, "O_WRONLY"),
         ("u16 umask", 0o22, "022"),
+        ("u32 saddr", 0x0100007F, "127.0.0.1"),
+        ("u32 daddr_v4", 0x0401A8C0, "192.168.1.4"),
+        ("i32 laddr", -1, "255.255.255.255"),
+        ("__be16 dport", 0x5000, "80"),
+        ("u8[16] saddr_v6", bytes(15).hex() + "01", "::1"),
+        ("u8[16] daddr", "fe80" + bytes(13).hex() + "02", "fe80::2"),
+        ("u8[16] daddr", "fe80", "fe80"),  # the record ends there
+        ("u8[6] src_mac", "0242ac110002", "02:42:ac:11:00:02"),
+        ("u8[6] h_dest", "0242", "0242"),
+        ("u32 dev", 8 << 20 | 1, "8:1"),
+        ("u64 cap_effective", 1 << 41, "0x20000000000"),
+        ("u64 cap_effective", 1 << 21 | 1, "CAP_CHOWN|CAP_SYS_ADMIN"),
+        ("u64 cap_permitted", (1 << 41) - 1, "all"),
+        ("u64 cap_bset", 0, "none"),
+        ("u64 caller_ip", 0xFFFFFFFF81000000, "0xffffffff81000000"),
     ],
 )
-def test_a_name_or_a_typedef_gives_a_number_its_text(member: str, value: int, text: str) -> None:
+def test_a_name_or_a_typedef_gives_a_number_its_text(
+    member: str, value: int | str, text: str
+) -> None:
     name = member.split()[1]
     record = Record(member)
     assert record.text(name, value) == text
@@ -110,6 +134,14 @@ def test_a_name_or_a_typedef_gives_a_number_its_text(member: str, value: int, te
         "u32 ts",
         "u64 total_time",
         "enum cap",
+        "u16 dport",
+        "u32 addr",
+        "u64 saddr",
+        "u8[16] data",
+        "u8[6] saddr",
+        "u32 cgroup",
+        "u64 uid",
+        "i32 syscall",
     ],
 )
 def test_a_number_without_a_meaning_stays_a_number(member: str) -> None:
@@ -307,3 +339,62 @@ def test_the_second_that_all_rows_share(first: int, last: int, common: int | Non
     found = event_time(fields(Exits().schema), clock())
     assert found
     assert found.common(first, last, REAL + 7) == common
+
+
+ROOT_CGROUP: Final = "/system.slice/nginx.service"
+MACHINE: Final = Machine(
+    user={0: "root"}.get,  # type: ignore[arg-type]  # None is no name either
+    group=lambda number: "wheel" if number == 10 else "",
+    cgroup=lambda number: ROOT_CGROUP if number == 77 else "",
+    symbol=lambda address: "vfs_read+0x1f" if address > 1 << 63 else "",
+    device=lambda number: "sda1" if number == 8 << 20 | 1 else "",
+    namespace=lambda number: "host" if number == 4026531840 else "",
+    syscall={257: "openat"}.get,  # type: ignore[arg-type]
+)
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "text"),
+    [
+        ("u32 uid", 0, "root"),
+        ("u32 uid", 4711, "4711"),
+        ("i32 loginuid", -1, "-1"),
+        ("u32 gid", 10, "wheel"),
+        ("u64 cgroup_id", 77, ROOT_CGROUP),
+        ("u64 cgid", 78, "78"),
+        ("i32 syscall", 257, "openat"),
+        ("u64 sysno", 9999, "9999"),
+        ("u32 dev", 8 << 20 | 1, "8:1 sda1"),
+        ("u32 rdev", 1 << 20 | 3, "1:3"),
+        ("u32 mntns_id", 4026531840, "4026531840 host"),
+        ("u64 netns", 4026531841, "4026531841"),
+        ("u32 pid_ns", 4026531840, "4026531840 host"),
+        ("u64 location", 0xFFFFFFFF81000000, "vfs_read+0x1f"),
+        ("u64 ksym", 0x1000, "0x1000"),
+    ],
+)
+def test_names_that_only_the_machine_knows(member: str, value: int, text: str) -> None:
+    known = Record(member).fields
+    (meaning,) = of(known, clock(), MACHINE).values()
+    assert meaning.text(value) == text
+    assert meaning.text(None) == ""
+
+
+def test_the_page_has_each_meaning_and_its_names() -> None:
+    page = (ROOT / "docs/meaning.md").read_text()
+    table = page.partition("| meaning | members | typedefs | shown |\n|---|---|---|---|\n")[2]
+    rows = [line.strip("| ").split(" | ") for line in table.partition("\n\n")[0].splitlines()]
+    shown = {name: (members, typedefs) for name, members, typedefs, _ in rows}
+    named: dict[str, set[str]] = {}
+    typed: dict[str, set[str]] = {}
+    for rule in rules.TABLE:
+        title = "time" if rule.meaning == rules.RECENT else rule.meaning
+        named.setdefault(title, set()).update(rule.names, (f"*{end}" for end in rule.endings))
+        typed.setdefault(title, set()).update(rule.typedefs)
+    assert set(shown) == set(named)
+    for title, (members, typedefs) in shown.items():
+        in_page = set(re.findall(r"`([^`]+)`", members))
+        # names of one kind are a pattern there: start_* is start_time, start_ns, ...
+        assert all(any(fnmatch(name, known) for known in in_page) for name in named[title]), title
+        assert all(any(fnmatch(name, known) for name in named[title]) for known in in_page), title
+        assert set(re.findall(r"`([^`]+)`", typedefs)) == typed[title], title

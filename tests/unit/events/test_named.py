@@ -52,6 +52,9 @@ def test_maps_of_one_name_are_meant_together() -> None:
     assert [name for name, _ in meant("pid", EXITS, twin)] == ["print_exits", "print_exits"]
 
 
+DERIVED = "; derived: age, exe, argv, cgroup, container, pod, namespace, unit"
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -63,7 +66,7 @@ def test_maps_of_one_name_are_meant_together() -> None:
         ("exits:com", "no field 'com' in print_exits: did you mean comm?"),
         (
             "print_exits:zzz\x1b",
-            r"no field 'zzz\x1b' in print_exits: its fields are " + ", ".join(NAMES),
+            r"no field 'zzz\x1b' in print_exits: its fields are " + ", ".join(NAMES) + DERIVED,
         ),
         ("x:pid", "no map 'x': there are print_exits, print_other"),
         ("pid", "several maps have these fields: print_exits, print_other"),

@@ -1,7 +1,8 @@
 import json
 import os
 import struct
-from collections import Counter
+import subprocess
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from beepy.events.top import Top, Wanted
 from beepy.outputs.top import TopRows
 from beepy.recording.recorder import Recorder
 from beepy.session import Run
+from tests.soak import times
+from tests.support.command import Beepy
 from tests.support.events import TIME_NS, Exits, ring, snapshot, stream, table
 from tests.support.given import Given
 
@@ -130,30 +133,60 @@ def test_every_output_shows_the_groups(output: str, tmp_path: Path) -> None:
     assert len(lines) == (1 if output == "json" else 2)
 
 
-def test_groups_are_those_of_the_json_of_a_recording(tmp_path: Path) -> None:
-    """As ``jq .comm | sort | uniq -c | sort -rn`` counts them."""
-    comms = [b"sh", b"ls", b"caf\xc3\xa9", b"\xff", b"", b"a,b"]
-    rows = [(comms[at * at % 6], at % 5, at % 3) for at in range(3000)]
-    recorder = Recorder(str(tmp_path / "r"), {})
+def recorded(path: Path, count: int) -> str:
+    """Record events whose names have every kind of byte; return the file."""
+    comms = [b"sh", b"ls", b"caf\xc3\xa9", b"\xff", b"", b"a,b", b'"', b"\\ \x1b"]
+    rows = [(comms[at * at % 8], at % 5, at % 3) for at in range(count)]
+    recorder = Recorder(str(path / "events.rec"), {})
     recorder.open([Decoder(EXITS)])
-    for at in range(0, 3000, 100):
-        recorder.write(exits(*rows[at : at + 100]))
+    for at in range(0, count, 100):
+        recorder.write(exits(*rows[at : at + 100], seconds=at))
     recorder.close()
-    from beepy.api import replay
+    return str(path / "events.rec")
 
-    lines = []
-    with replay(tmp_path / "r") as run:
-        fd = os.open(tmp_path / "json", os.O_CREAT | os.O_WRONLY)
-        run.add_sink(outputs.make("json", fd))
-        list(run.batches())
-        os.close(fd)
-        lines = [json.loads(line) for line in (tmp_path / "json").read_text().splitlines()]
-    counts = Counter((line["comm"], line["exit_code"]) for line in lines)
-    with replay(tmp_path / "r") as run:
-        (top,) = run.top(100, "comm,exit_code")
-        found = {(row.comm, row.exit_code): row["count"] for row in top}
-    assert found == dict(counts)
-    assert list(found.values()) == sorted(counts.values(), reverse=True)
+
+def test_groups_are_those_of_sort_and_uniq(tmp_path: Path) -> None:
+    """The lines of JSON, counted by other programs: ``sort | uniq -c | sort -rn``."""
+    beepy = Beepy(tmp_path)
+    recording = recorded(tmp_path, 3000)
+    lines = beepy("replay", recording, "-o", "json", "--fields", "comm,exit_code").out
+    pipe = 'sed \'s/"time": "[^"]*", //\' | sort | uniq -c | sort -rn'
+    counted = subprocess.run(
+        ["sh", "-c", pipe], input=lines, capture_output=True, text=True, check=True,
+        env={**os.environ, "LC_ALL": "C"},
+    ).stdout  # fmt: skip
+    expected = [line.strip().partition(" ") for line in counted.splitlines()]
+    found = beepy("replay", recording, "-o", "json", "--top", "1000", "--by", "comm,exit_code").out
+    groups = [json.loads(line) for line in found.splitlines()]
+    assert {group.pop("error") for group in groups} == {0}
+    assert sorted(
+        [(group["count"], group["comm"], group["exit_code"]) for group in groups], reverse=True
+    ) == sorted(
+        [
+            (int(count), row["comm"], row["exit_code"])
+            for count, _, text in expected
+            for row in [json.loads(text)]
+        ],
+        reverse=True,
+    )
+    assert [group["count"] for group in groups] == [int(count) for count, _, _ in expected]
+
+
+@pytest.mark.soak
+def test_memory_is_bounded_whatever_groups_come() -> None:
+    count = times(20_000)
+    with Run(Given([], EXITS)) as run:
+        top = Top(Wanted(3, "comm,pid"), run.decoders)
+        tracemalloc.start()
+        for start in range(0, count, 2000):
+            rows = [(b"n%d" % at, at, 0) for at in range(start, start + 2000)]
+            assert list(top.take(exits(*rows, *[(b"often", 1, 0)] * 50))) == []
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert held < 80 << 20
+    (rows_of_top,) = [Rows(batch, top.decoders[0]) for batch in top.rows()]
+    first = next(iter(rows_of_top))
+    assert (first.comm, first["count"]) == ("often", count // 40)
 
 
 @pytest.mark.parametrize(

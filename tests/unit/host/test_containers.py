@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from beepy.errors import AttachError
-from beepy.host.containers import Tree, container, pod, unit
+from beepy.host.containers import Located, Tree, container, located, pod, unit
 
 DOCKER, PODMAN, CRI, CRIO = "d0" * 32, "e1" * 32, "c2" * 32, "a3" * 32
 UID = "0f3c1f6e-93b5-4a5c-8d58-2f7f6a0e1b2d"
@@ -122,3 +122,33 @@ def test_an_ambiguous_name_is_an_error(tmp_path: Path) -> None:
     write(tmp_path / f"root/var/lib/docker/containers/{other}/config.v2.json", {"Name": "/web"})
     with pytest.raises(AttachError, match="container 'web': 2 match"):
         container(both, "web")
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        (SYSTEMD[0], Located(DOCKER, "", f"docker-{DOCKER}.scope")),
+        (SYSTEMD[1], Located(PODMAN, "", f"libpod-{PODMAN}.scope")),
+        (SYSTEMD[2], Located(CRI, UID, f"cri-containerd-{CRI}.scope")),
+        (SYSTEMD[3], Located(CRIO, "", f"crio-{CRIO}.scope")),
+        (SYSTEMD[4], Located("", "", "nginx.service")),
+        (SYSTEMD[5], Located("", "", "nginx.service")),
+        (CGROUPFS[0], Located(DOCKER)),
+        (CGROUPFS[1], Located(PODMAN)),
+        (CGROUPFS[2], Located(CRI, UID)),
+        (CGROUPFS[3], Located(CRIO)),
+        # a static pod's UID is a hash; names below a container are its own
+        (f"kubepods/pod{'1a' * 16}/{CRI}", Located(CRI, "1a" * 16)),
+        (f"kubepods.slice/kubepods-pod{UNDERSCORED}.slice", Located("", UID)),
+        (f"docker/{DOCKER}/system.slice/docker-{CRI}.scope", Located(DOCKER)),
+        (
+            f"system.slice/containerd.service/kubepods-pod{UNDERSCORED}.slice:cri-containerd:{CRI}",
+            Located(CRI, UID, "containerd.service"),
+        ),
+        ("user.slice/user-1000.slice/session-3.scope", Located("", "", "session-3.scope")),
+        ("system.slice", Located()),
+        ("", Located()),
+    ],
+)
+def test_a_path_says_what_a_cgroup_belongs_to(path: str, found: Located) -> None:
+    assert located(f"/{path}") == found

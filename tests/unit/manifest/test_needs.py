@@ -38,6 +38,7 @@ def program(section: str, *, name: str = "probe", autoload: bool = True) -> Prog
         externs=(),
         changes=(),
         needs=NOTHING,
+        besides_token=(),
     )
 
 

@@ -2,9 +2,10 @@ import logging
 
 import pytest
 
+from beepy.btf.types import TypeId
 from beepy.errors import UsageError
 from beepy.obj.map_sizes import apply_all, settings
-from beepy.obj.spec import MapSpec
+from beepy.obj.spec import MapSpec, Tracked
 from beepy.uapi import MapType
 from tests.support.refusal import refused
 from tests.support.specs import spec
@@ -30,6 +31,13 @@ def test_sizes(text: str, size: int) -> None:
 def test_a_number_from_python() -> None:
     (sized,) = apply_all([ALL], {"start": 1 << 20})
     assert sized.maps[1].max_entries == 1 << 20
+
+
+def test_the_name_under_which_a_map_is_shown() -> None:
+    shown = Tracked("events", None, TypeId(1), shown_as="calls")
+    other = Tracked("perf", None, TypeId(1), shown_as="start")
+    (sized,) = apply_all([ALL._replace(tracked=(shown, other))], settings(["calls=8K", "start=7"]))
+    assert [m.max_entries for m in sized.maps] == [8192, 7, 0, 0, 1]
 
 
 @pytest.mark.parametrize(

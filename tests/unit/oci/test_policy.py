@@ -80,6 +80,12 @@ def test_an_empty_policy_has_the_rules_of_verify(tmp_path: Path) -> None:
     assert policy.parse({}, "x", tmp_path) == Policy("x", policy.RULES, ())
 
 
+def test_a_policy_may_ask_for_programs_that_change_nothing(tmp_path: Path) -> None:
+    read_only = policy.read(written(tmp_path, "read-only = true"))
+    assert read_only.read_only
+    assert policy.verifying(read_only).read_only
+
+
 def test_verify_makes_rules_stricter_and_never_weaker(tmp_path: Path) -> None:
     path = written(tmp_path, 'registry = "accept"\nfile = "accept"\nstore = "refuse"')
     rules = policy.verifying(policy.read(path)).rules
@@ -95,13 +101,14 @@ def test_verify_makes_rules_stricter_and_never_weaker(tmp_path: Path) -> None:
         ("\ud800", "not TOML: "),
         (
             'regstry = "signed"',
-            "key 'regstry': expected registry, store, archive, file, bundled or signer",
+            "key 'regstry': expected registry, store, archive, file, bundled, read-only or signer",
         ),
         ('registry = "sign"', "registry 'sign': expected accept, refuse or signed"),
         ("registry = true", "registry 'True': expected accept, refuse or signed"),
         ('file = "signed"', "file 'signed': expected accept or refuse"),
         ('bundled = "signed"', "bundled 'signed': expected accept or refuse"),
         ("[signer]", "signer: write [[signer]]"),
+        ('read-only = "yes"', "read-only: expected true or false"),
         ("signer = [1]", "signer 1: a table is expected"),
         (
             '[[signer]]\nkeys = "x"',

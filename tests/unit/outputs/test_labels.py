@@ -1,6 +1,7 @@
 """``--labels``: the other fields are aggregated away, exactly and in bounded memory."""
 
 import struct
+import tracemalloc
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -15,6 +16,7 @@ from beepy.obj.spec import Role
 from beepy.outputs import metric_options
 from beepy.outputs.metric_options import labels_of
 from beepy.outputs.prometheus import Prometheus
+from tests.soak import times
 from tests.support.events import Exits, ring, snapshot, table, with_role
 
 EXITS = with_role(Exits("counter_exits").schema, Role.COUNTER)
@@ -108,6 +110,40 @@ def test_sums_stay_exact_when_there_is_no_room_for_another_series() -> None:
         ("other",): sum(range(4, KEYS, 5)),
     }
     assert values["beepy_metric_overflowed"] == {("ebpf_solo_io_counter_bytes",): 1}
+
+
+@pytest.mark.soak
+def test_memory_is_bounded_whatever_keys_come() -> None:
+    """Each event has another name: all but ``max_series`` of them count as 'other', exactly."""
+    decoder = Decoder(EXITS)
+    sink = Prometheus(
+        "127.0.0.1",
+        0,
+        read_tables=lambda _: iter(()),
+        labels=labels_of(["exits=comm,exit_code"], [decoder], {}),
+        stats=RunStats([EXITS]),
+        max_series=1000,
+    )
+    held = []
+    count = times(10_000)
+    try:
+        sink.open([decoder])
+        tracemalloc.start()
+        for start in range(0, count, 2000):
+            records = [Exits.record(b"n%d" % at, at, at % 7) for at in range(start, start + 2000)]
+            sink.write(ring(EXITS, records))
+            b"".join(sink.page())
+            held.append(tracemalloc.get_traced_memory()[0])
+        page = b"".join(sink.page()).decode()
+    finally:
+        tracemalloc.stop()
+        sink.close()
+    assert max(held) - held[0] < 1 << 20
+    (family,) = [
+        f for f in text_string_to_metric_families(page) if f.name == "ebpf_solo_io_counter_exits"
+    ]
+    assert len(family.samples) == 1001
+    assert sum([sample.value for sample in family.samples]) == count
 
 
 def test_all_fields_are_labels_otherwise() -> None:

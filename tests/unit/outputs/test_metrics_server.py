@@ -63,6 +63,23 @@ def test_the_page_and_its_headers(server: MetricsServer) -> None:
         assert answer.headers["Server"] == "beepy"
 
 
+def test_connections_wait_until_it_starts() -> None:
+    server = MetricsServer("127.0.0.1", 0, page, serving=False)
+    with serving(server) as client:
+        assert not server_threads()
+        client.request("GET", "/metrics")
+        server.start()
+        assert client.getresponse().read() == b"".join(PAGE)
+
+
+def test_one_that_never_starts_is_closed() -> None:
+    server = MetricsServer("127.0.0.1", 0, page, serving=False)
+    server.close()
+    server.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((server.host, server.port), WAIT)
+
+
 @pytest.mark.parametrize(
     ("accepted", "zipped"),
     [

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import beepy as api
+from beepy.btf.btf import Btf
 from beepy.btf.writer import BtfWriter
-from beepy.errors import BeepyError, OutputError, RecordingError
+from beepy.errors import BeepyError, OutputError, RecordingError, UsageError
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
 from beepy.obj.spec import Role
@@ -92,17 +94,46 @@ def test_a_run_counts_losses_and_has_the_last_state_of_tables(tmp_path: Path) ->
         assert dict(run.maps["print_table"]) == {1: 10}
 
 
+def test_a_replay_ends_with_a_row(tmp_path: Path) -> None:
+    path = tmp_path / "x.rec"
+    record(path, [*batches()[:2], ring(EVENTS, [event(4)])])
+    with api.replay(path, until="print_exits: pid == 2") as run:
+        assert [row.pid for row in run.events()] == [1, 2]
+    with pytest.raises(UsageError, match=r"^until: column 1: no field 'pidd'"):
+        api.replay(path, until="pidd == 2")
+
+
 def test_enums_have_the_numbers_of_the_kernel_that_was_recorded(tmp_path: Path) -> None:
     w = BtfWriter()
     w.enum("state", {"IDLE": 5, "BUSY": 0, "GONE": 9})
-    from beepy.btf.btf import Btf
-
     kernel = Btf(w.data(), name="vmlinux")
     known = EVENTS._replace(kernel=lambda: kernel)
     path = tmp_path / "x.rec"
     record(path, [ring(known, [event(1, 5), event(1, 9)])], known)
     (batch,) = replayed(path)
     assert decode(batch.schema, batch)["state"] == ["IDLE", "GONE"]
+
+
+@pytest.mark.parametrize("size", [4, 8])
+def test_enums_of_the_kernel_may_be_signed_and_wide(tmp_path: Path, size: int) -> None:
+    def types() -> tuple[BtfWriter, int]:
+        w = BtfWriter()
+        add = w.enum if size == 4 else w.enum64
+        return w, add("level", {"LOW": -5, "HIGH": 1 << 8 * size - 2}, size, signed=True)
+
+    kernel_types, _ = types()
+    kernel = Btf(kernel_types.data(), name="vmlinux")
+    w, level = types()
+    known = stream(w, w.struct("event", size, [("level", level, 0)]))
+    known = known._replace(kernel=lambda: kernel)
+    path = tmp_path / "x.rec"
+    low, high = (value.to_bytes(size, "little", signed=True) for value in (-5, 1 << 8 * size - 2))
+    record(path, [ring(known, [low, high])], known)
+    (batch,) = replayed(path)
+    assert decode(batch.schema, batch)["level"] == ["LOW", "HIGH"]
+    again = batch.schema.kernel()
+    assert again
+    assert again.named("level")
 
 
 def test_times_are_those_of_the_machine_that_recorded(tmp_path: Path) -> None:

@@ -25,14 +25,14 @@ _SECONDS: Final = 100
 
 
 class Run:
-    """A running command, which must exit with 0 on SIGINT. ``told`` is its stderr so far."""
+    """The running command ``pid``, which must exit with 0 on SIGINT; ``told`` is its stderr."""
 
     def __init__(self, *arguments: str) -> None:
         self.told = ""
         self._rows = ""
         (out, out_end), (err, err_end) = os.pipe(), os.pipe()
-        self._pid = os.fork()
-        if not self._pid:
+        self.pid = os.fork()
+        if not self.pid:
             _become(arguments, out_end, err_end)
         os.close(out_end)
         os.close(err_end)
@@ -86,12 +86,12 @@ class Run:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        os.kill(self._pid, signal.SIGINT)
+        os.kill(self.pid, signal.SIGINT)
         os.close(self._out)
         while text := os.read(self._err, 1 << 16):
             self.told += text.decode("utf-8", "replace")
         os.close(self._err)
-        _, status = os.waitpid(self._pid, 0)
+        _, status = os.waitpid(self.pid, 0)
         if kind is None:
             assert os.waitstatus_to_exitcode(status) == 0, self.told
 

@@ -12,7 +12,7 @@ from urllib.request import urlopen
 from beepy.oci.store import Store
 from tests.support import packed
 from tests.support.gadgets import Layout
-from tests.support.trigger import trigger
+from tests.support.trigger import TRIGGER, trigger
 from tests.vm.checks.check import OBJECTS, YES, Check
 from tests.vm.checks.command import Run
 from tests.vm.checks.counted import Requirements, reason
@@ -48,7 +48,7 @@ def gadget(folder: Path, program: bytes) -> None:
     layout.gadget(_NAME, program, _PARAMETERS)
     with Run(_NAME, "--storage", str(layout.path), "-o", "json", "-v") as run:
         run.attached(1)
-        trigger(3, 4)
+        trigger(3, 4, TRIGGER)
         row = run.row(lambda row: row["proc"]["pid"] == os.getpid())
     assert (row["map"], row["op"], row["number"]) == ("calls", 3, 4)
     assert (row["error_raw"], row["error"]) == (2, "ENOENT")
@@ -62,8 +62,8 @@ def exporter(folder: Path, program: bytes) -> None:
     options = ("-o", "json", "-v", "--interval", "100ms", "--prom-port", "0")
     with Run(str(folder / "pair.yaml"), *options) as run:
         run.attached(1)
-        trigger(3, 4)
-        trigger(3, 5)
+        trigger(3, 4, TRIGGER)
+        trigger(3, 5, TRIGGER)
         row = run.row(lambda row: row["value"] == 9)
         run.line("metrics: ")
         url = re.search(r"metrics: (\S+)", run.told)
@@ -85,7 +85,7 @@ def bpfman(folder: Path, program: bytes) -> None:
     options = ("-o", "json", "-v", "--interval", "100ms", *chosen)
     with Run(_NAME, "--storage", str(folder / "store"), *options) as run:
         run.attached(1)
-        trigger(3, 4)
+        trigger(3, 4, TRIGGER)
         record = run.row(lambda row: row["map"] == "events" and row["proc"]["pid"] == os.getpid())
         entry = run.row(lambda row: row["map"] == "numbers_total" and row["key"] == 3)
     assert (record["op"], record["number"], entry["value"]) == (3, 4, 4)

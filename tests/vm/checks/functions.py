@@ -62,7 +62,7 @@ def _counted(*names: str, target: Target | None = None, least: int = 1) -> Count
 
 
 def _triggered(_: Collection) -> None:
-    trigger(3, 4)
+    trigger(3, 4, TRIGGER)
 
 
 def _got(_: Collection) -> None:

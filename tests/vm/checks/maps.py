@@ -172,7 +172,7 @@ def perf_cpus() -> str:
         _provoke(1, 7)
         run.row(lambda row: row["number"] == 7)
     assert (
-        "map 'print_events': CPU 1 went offline: how many of its records were lost is unknown"
+        "map 'print_events': CPU 1 went offline: what it sends before it has a new ring is lost"
         in run.told
     )
     assert "1 shown, 0 filtered, 0 lost" in run.told

@@ -61,7 +61,7 @@ def kprobes(*, pmu: bool) -> str:
 
     with Run(f"{OBJECTS}/kprobes.o", "-o", "json", "-d") as run:
         run.attached(5)
-        trigger(3, 4)
+        trigger(3, 4, TRIGGER)
         run.row(look)
     begins = dict.fromkeys(("FUNCTION", "SYSCALL", "ENTRY"), (3, 4, 0))
     assert found == {**begins, "FUNCTION_RETURN": (0, 0, -38), "SYSCALL_RETURN": (0, 0, -22)}

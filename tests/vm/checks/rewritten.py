@@ -1,9 +1,7 @@
 """Programs that beepy has rewritten: each pass on every object, exact losses, and whose events."""
 
 import ctypes
-import json
 import os
-import shutil
 import subprocess
 import tempfile
 import threading
@@ -25,6 +23,7 @@ from beepy.obj.insn import Insn
 from beepy.obj.spec import CollectionSpec, ProgramSpec
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
+from tests.support.bundle import BUSYBOX, CRUN, write
 from tests.support.passes import Outcomes
 from tests.vm.checks.check import OBJECTS, Check, Skipped, parsed
 from tests.vm.checks.command import Run
@@ -36,7 +35,6 @@ _BURST: Final = 1000
 _BURSTS: Final = 20
 _CALLS: Final = 5
 _SECONDS: Final = 300
-CRUN: Final = Path("/usr/bin/crun")
 _LAST: Final = 5  # the exit code of a container
 # missed runs are counted since: 9ed9e9ba2337, "bpf: Count the number of times recursion was
 # prevented" (trampolines); dd8657894c11, "bpf: Count missed stats in trace_call_bpf"; raw
@@ -206,7 +204,8 @@ def container() -> str:
         return rows[-1][1] == _LAST
 
     with tempfile.TemporaryDirectory() as bundle:
-        _write_bundle(Path(bundle), identity := token_hex(32))
+        code = f"echo ready; read nothing; {BUSYBOX} false; exit {_LAST}"
+        write(Path(bundle), identity := token_hex(32), code)
         # the root of a guest is an initramfs, which cannot be pivoted
         command = [
             str(CRUN),
@@ -228,30 +227,6 @@ def container() -> str:
     assert running.returncode == _LAST
     assert rows == [("busybox", 1), ("busybox", _LAST)], rows
     return "yes"
-
-
-def _write_bundle(bundle: Path, identity: str) -> None:
-    """Write a container of busybox alone, which waits for a line."""
-    (bundle / "rootfs/bin").mkdir(parents=True)
-    shutil.copy("/bin/busybox", bundle / "rootfs/bin")
-    busybox = "/bin/busybox"
-    code = f"echo ready; read nothing; {busybox} false; exit {_LAST}"
-    mounts = [("/proc", "proc"), ("/dev", "tmpfs")]
-    config = {
-        "ociVersion": "1.0.0",
-        "process": {
-            "user": {"uid": 0, "gid": 0},
-            "args": [busybox, "sh", "-c", code],
-            "cwd": "/",
-        },
-        "root": {"path": "rootfs"},
-        "mounts": [{"destination": at, "type": kind, "source": kind} for at, kind in mounts],
-        "linux": {
-            "cgroupsPath": f"/{identity}",
-            "namespaces": [{"type": kind} for kind in ("pid", "mount", "ipc", "uts", "cgroup")],
-        },
-    }
-    (bundle / "config.json").write_text(json.dumps(config))
 
 
 CHECKS: Final = (

@@ -2,7 +2,9 @@
 
 import ctypes
 import os
+import re
 import struct
+from pathlib import Path
 from typing import Final
 
 from beepy import maps
@@ -10,7 +12,7 @@ from beepy.collection.load import load
 from beepy.events import schemas
 from beepy.host.machine import possible_cpus, release
 from beepy.maps.table import TableReader
-from beepy.uapi import MapType
+from beepy.uapi import CAPABILITIES, MapType
 from tests.vm.checks.check import OBJECTS, Check, parsed
 from tests.vm.checks.command import Run
 
@@ -18,6 +20,9 @@ _TRIGGER: Final = 0xBEE
 _SLOT: Final = 3
 # f008d732ab18, "bpf: Add batched ops support for percpu array"
 _PERCPU_ARRAY_BATCHES: Final = (5, 13, 0)
+# c8644cd0efe7, "bpf: refine kernel.unprivileged_bpf_disabled behaviour"
+_BY_DESCRIPTOR: Final = (5, 19, 0)
+_DISABLED: Final = Path("/proc/sys/kernel/unprivileged_bpf_disabled")
 
 
 def _provoke(slot: int, number: int) -> None:
@@ -67,7 +72,25 @@ def counter() -> str:
     return "yes"
 
 
+def privileges() -> str:
+    """Read a table after all other privileges are given up; tell which were kept for that."""
+    with Run(f"{OBJECTS}/counter_hash.o", "-o", "json", "--interval", "100ms") as run:
+        run.line("Ctrl-C ends")
+        _provoke(0, 40)
+        _provoke(0, 2)
+        run.row(lambda row: (row["pid"], row["value"]) == (os.getpid(), 42))
+        status = Path(f"/proc/{run.pid}/status").read_text()
+    kept = int(re.findall(r"^CapEff:\t(\w+)$", status, re.MULTILINE)[0], 16)
+    assert "\nNoNewPrivs:\t1\n" in status
+    assert "\nSeccomp:\t2\n" in status
+    may_change = _DISABLED.read_text().strip() == "0"
+    needed = release() < _BY_DESCRIPTOR or may_change
+    assert kept == (1 << CAPABILITIES["CAP_BPF"] if needed else 0), status
+    return "CAP_BPF" if kept else "none"
+
+
 CHECKS: Final = (
     Check("tables", tables, ("tables",)),
     Check("counter_hash", counter, ("counter_hash",)),
+    Check("privileges kept", privileges, ("counter_hash",)),
 )

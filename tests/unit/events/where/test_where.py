@@ -1,5 +1,6 @@
 """What ``--where`` keeps: the language of docs/where.md on one record of each type."""
 
+import math
 import struct
 
 import pytest
@@ -125,6 +126,7 @@ def passes(expression: str, *records: bytes) -> list[bool]:
         "pid is not null",
         "not pid is null",
         "pid < bytes",
+        "age > wait_us and not age < wait_us",
         "print_events: pid == 42",
         "events: pid == 42",
         "image:1.print_events: pid == 42",
@@ -143,6 +145,35 @@ def test_integers_are_compared_exactly() -> None:
     assert passes("bytes > -1", large) == [True]
     assert passes("bytes == 9007199254740993", record(bytes=(1 << 53) + 1)) == [True]
     assert passes("bytes == 9007199254740993", record(bytes=1 << 53)) == [False]
+
+
+def test_enums_beside_each_other_go_by_their_numbers() -> None:
+    w = BtfWriter()
+    state = w.enum("state", {"LATE": 1, "EARLY": 2})
+    shape = stream(w, w.struct("event", 8, [("old", state, 0), ("new", state, 32)]))
+    where = Where(["old < new"], [Decoder(shape)])
+    pairs = [(1, 2), (2, 1), (7, 2), (1, 7)]  # 7 has no name
+    batch = ring(shape, [struct.pack("<II", *pair) for pair in pairs])
+    assert where.apply(batch).records == 2
+
+
+@pytest.mark.parametrize(("code", "size", "name"), [("f", 4, "float"), ("d", 8, "double")])
+def test_a_constant_beside_a_real_number_is_the_nearest_one(
+    code: str, size: int, name: str
+) -> None:
+    w = BtfWriter()
+    shape = stream(w, w.struct("event", size, [("load", w.real(name, size), 0)]))
+    batch = ring(shape, [struct.pack(f"<{code}", value) for value in (0.1, 0.2, math.inf)])
+    kept = {
+        "load == 0.1": 1,
+        "load > 0.1": 2,
+        "load < 1e300": 2,
+        "load in (0.1, 0.2)": 2,
+        "load == 0.1000000000000000055511151231257827": 1,
+        "load != 0.1": 2,
+    }
+    for expression, count in kept.items():
+        assert Where([expression], [Decoder(shape)]).apply(batch).records == count, expression
 
 
 @pytest.mark.parametrize(
@@ -202,9 +233,10 @@ def test_a_batch_that_is_kept_whole_is_the_same() -> None:
         ("state == BUSYY", 10, "'BUSYY': not of the enum: BUSY, ..."),
         ("comm < 'a'", 6, "'comm' is a text: it has no order"),
         ("daddr in 10.0.0.1/8", 10, "'10.0.0.1/8': it has bits behind the prefix"),
-        ("daddr == 10.0.0", 14, "'.0': not expected here"),
+        ("daddr == 10.0.0", 10, "'10.0.0': expected an address or a network"),
         ("daddr == 300.0.0.1", 10, "'300.0.0.1': expected an address or a network"),
         ("comm ~ '('", 8, "missing ): ("),
+        ("comm == 'x", 9, "''x': not expected here"),
         ("pid ~ '4'", 1, "'pid' is a number: ~ searches texts"),
         ("pid", 1, "'pid' is a number: compare it"),
         ("numbers == 1", 1, "'numbers' is an array or a struct"),
@@ -222,6 +254,15 @@ def test_an_error_points_to_its_place(expression: str, column: int, why: str) ->
     assert message.startswith(f"--where: column {column}: {why}")
     if expression.isprintable():
         assert f"here:\n  {expression}\n  {' ' * (column - 1)}^" in notes(caught.value)
+
+
+def test_only_what_is_nested_is_deep() -> None:
+    flat = " and ".join(["pid not in (1, 2)"] * 70 + ["comm != 'not ((((not'"] * 20)
+    assert passes(flat, record()) == [True]
+    assert passes("not " * 64 + "pid == 42", record()) == [True]
+    for deep in ("not " * 65 + "pid == 42", "not (" * 33 + "pid == 42" + ")" * 33):
+        with pytest.raises(UsageError, match="column 1: nested deeper than 64"):
+            passes(deep, record())
 
 
 def test_several_maps_with_the_field_are_told_apart() -> None:

@@ -820,8 +820,8 @@ class TestLive:
         with Terminal() as terminal:
             before = set(threading.enumerate())
             sink = outputs.make("columns", terminal.fd)
-            monkeypatch.setattr(threading.Thread, "start", seen)
             sink.open([Decoder(schema)])
+            monkeypatch.setattr(threading.Thread, "start", seen)
             for events in (1, 2, 3):
                 sink.write(ring(schema, [number(1, 5)]))
                 terminal.until(f"counter_kinds: {events} event")

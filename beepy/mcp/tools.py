@@ -1,0 +1,276 @@
+"""What the tools do: each returns JSON (see ``results``), or raises BeepyError."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from beepy import inspection
+from beepy.chosen import Chosen
+from beepy.errors import BeepyError, RecordingError, UsageError
+from beepy.events.arrangement import Arrangement
+from beepy.events.top import Wanted
+from beepy.hooks.target import Target
+from beepy.launch import RunRequest, launch, replay
+from beepy.mcp.results import fitting, rows_of, with_counts
+from beepy.mcp.schemas import Limits, tools
+from beepy.oci import lookup
+from beepy.oci.image import Image
+from beepy.oci.option_checks import checked
+from beepy.oci.options import Options
+from beepy.outputs.summary import Summary
+from beepy.selecting import Subjects
+from beepy.session import Run
+from beepy.text import brief, safe
+
+_DEFAULT_COUNT: Final = 1000  # rows, where rows are asked for
+_DEFAULT_TIMEOUT: Final = 5.0
+_MAX_LISTED: Final = 200  # images, and recordings
+_MAX_MESSAGE: Final = 500
+
+
+class Permissions(NamedTuple):
+    """What calls may use: ``allowed`` images besides those that change nothing.
+
+    ``recordings`` is the directory of the recordings, None for none. Nothing is pulled.
+    """
+
+    options: Options
+    limits: Limits
+    allowed: tuple[str, ...] = ()
+    recordings: Path | None = None
+
+
+class Tools:
+    """The tools of one server; ``close`` ends what is still running."""
+
+    def __init__(self, permissions: Permissions) -> None:
+        self._options = permissions.options._replace(pull="never")
+        self._allowed = permissions.allowed
+        self._limits = permissions.limits
+        self._recordings = permissions.recordings
+        self.descriptions = tools(permissions.limits)
+        self._functions: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+            "list": self._list,
+            "describe": self._describe,
+            "run": self._run,
+            "replay": self._replay,
+        }
+        self._changes: dict[str, tuple[str, ...]] = {}  # by digest
+        self._running: dict[int, Run] = {}  # by the number of the call
+        self._stopped: set[int] = set()  # calls
+        self._numbers = threading.local()  # of the call that a thread is at
+        self._is_closed = False
+        # a signal handler may interrupt the thread that holds it
+        self._changed = threading.Condition(threading.RLock())
+
+    @property
+    def may_change(self) -> bool:
+        """Whether there are images that may change something."""
+        return bool(self._allowed)
+
+    def call(self, name: str, arguments: Mapping[str, Any], number: int = 0) -> str:
+        """Return the result of a tool. Raises BeepyError; may be called from several threads.
+
+        ``number`` is that of the call, for ``stop``.
+        """
+        description = next((tool for tool in self.descriptions if tool.name == name), None)
+        if description is None:
+            known = ", ".join(self._functions)
+            raise UsageError(f"tool '{safe(name[:64])}': expected one of {known}")
+        wrong = best_match(Draft202012Validator(description.arguments).iter_errors(arguments))
+        if wrong:
+            where = ".".join(map(str, wrong.absolute_path)) or "arguments"
+            raise UsageError(f"{name}: {safe(where)}: {brief(safe(wrong.message), _MAX_MESSAGE)}")
+        self._numbers.number = number
+        return self._functions[name](arguments)
+
+    def stop(self, number: int) -> None:
+        """End the run of a call, or refuse it if it has not begun."""
+        with self._changed:
+            self._stopped.add(number)
+            if run := self._running.get(number):
+                run.stop()
+
+    def close(self) -> None:
+        """Stop all runs, and wait until everything is detached; later runs are refused."""
+        with self._changed:
+            self._is_closed = True
+            for run in self._running.values():
+                run.stop()
+            self._changed.wait_for(lambda: not self._running)
+
+    def _list(self, _arguments: Mapping[str, Any]) -> str:
+        images, cut = [], False
+        entries = lookup.list_images(self._options)
+        names = [(entry.name, entry.description) for entry, _ in entries]
+        names += [(name, None) for name in self._allowed if name not in dict(names)]
+        for name, description in names[:_MAX_LISTED]:
+            try:
+                image = self._image(name)
+                changes: tuple[str, ...] | None = self._changes_of(image)
+                reason = "" if name in self._allowed or not changes else "it can change more"
+            except BeepyError as error:
+                changes, reason = None, brief(str(error), _MAX_MESSAGE)
+            described = {"name": name, "description": brief(safe(description or ""), 200)}
+            images.append({**described, "changes": changes, "runs": not reason, "reason": reason})
+        recordings = self._recording_names()
+        cut = len(names) > _MAX_LISTED or len(recordings) > _MAX_LISTED
+        listed = {"images": images, "recordings": recordings[:_MAX_LISTED], "cut": cut}
+        return fitting(listed, ("recordings", "images"))
+
+    def _describe(self, arguments: Mapping[str, Any]) -> str:
+        image = self._image(arguments["image"])
+        document = inspection.json_schema(image)
+        document["description"] = brief(image.annotations.get(_DESCRIPTION, ""), 500)
+        return fitting(document, ("parameters", "$defs", "anyOf", "changes"))
+
+    def _run(self, arguments: Mapping[str, Any]) -> str:
+        name = arguments["image"]
+        image = self._image(name)
+        timeout = arguments.get("timeout", min(_DEFAULT_TIMEOUT, self._limits.seconds))
+        texts = ("comm", "container", "pod", "unit")
+        chosen = {f"{key}s": tuple(arguments.get(key, ())) for key in ("pid", "uid", *texts)}
+        subjects = Subjects(**chosen)
+        request = RunRequest(
+            images=[image],
+            options=self._options,
+            variables=arguments.get("set", {}),
+            wheres=_listed(arguments, "where"),
+            arrangement=_arrangement(arguments),
+            common=Target(iface=arguments.get("iface", "")),
+            subjects=subjects if any(subjects) else None,
+            interval=None,  # tables are read at the end
+            timeout=timeout,
+            limit=self._limit(arguments),
+            read_only=name not in self._allowed,
+        )
+        return self._shown(lambda: launch(request).run, [image.name], arguments)
+
+    def _replay(self, arguments: Mapping[str, Any]) -> str:
+        path = self._recording(arguments["recording"])
+        chosen = Chosen((), _listed(arguments, "where"))
+        limit = self._limit(arguments)
+        arrangement = _arrangement(arguments)
+        timers: list[threading.Timer] = []
+
+        def start() -> Run:
+            run = replay(str(path), chosen, arrangement=arrangement, limit=limit).run
+            timers.append(threading.Timer(self._limits.seconds, run.stop))
+            timers[0].start()
+            return run
+
+        try:
+            shown = self._shown(start, [], arguments)
+        finally:
+            for timer in timers:
+                is_late = timer.finished.is_set()
+                timer.cancel()
+        if is_late:
+            longest = f"{self._limits.seconds:g} s"
+            raise UsageError(f"replay: takes more than {longest}: choose fewer rows by `count`")
+        return shown
+
+    def _limit(self, arguments: Mapping[str, Any]) -> int | None:
+        """Return after how many rows a run ends; None for no limit."""
+        if "count" in arguments:
+            return int(arguments["count"])
+        are_rows = arguments.get("show") == "rows" and "top" not in arguments
+        return min(_DEFAULT_COUNT, self._limits.rows) if are_rows else None
+
+    def _shown(
+        self, start: Callable[[], Run], images: list[str], arguments: Mapping[str, Any]
+    ) -> str:
+        """Start a run, and return what it shows."""
+        wanted = _wanted(arguments)
+        with start() as run:
+            with self._changed:
+                number = self._numbers.number
+                if self._is_closed or number in self._stopped:
+                    raise UsageError("the call was canceled")
+                self._running[number] = run
+            try:
+                started = time.monotonic()
+                names = images or list(dict.fromkeys([schema.image for schema in run.schemas]))
+                if wanted or arguments.get("show") == "rows":
+                    rows, is_cut = rows_of(run, wanted)
+                else:
+                    summary = Summary()
+                    run.add_sink(summary)
+                    for _ in run.batches():
+                        pass
+                run.close()  # the last losses are known after it
+                seconds = time.monotonic() - started
+                if wanted or arguments.get("show") == "rows":
+                    return with_counts(rows, run.stats, seconds, is_cut=is_cut)
+                return summary.text(names, run.stats, seconds)
+            finally:
+                run.close()
+                with self._changed:
+                    self._running.pop(number, None)
+                    self._changed.notify_all()
+
+    def _image(self, name: str) -> Image:
+        """Return a stored or bundled image, or one that is allowed; files are not looked up."""
+        if name in self._allowed:
+            return lookup.find(name, self._options)
+        if name.startswith((".", "/")):
+            raise UsageError(f"image '{safe(name[:200])}': files are not allowed")
+        store, _, descriptor = lookup.find_stored(name, self._options)
+        return store.load(name, descriptor, checked(self._options).policy)
+
+    def _changes_of(self, image: Image) -> tuple[str, ...]:
+        changes = self._changes.get(image.digest)
+        if changes is None:
+            found = {c for described in inspection.inspect(image) for c in described.changes}
+            changes = self._changes[image.digest] = tuple(sorted(found))
+        return changes
+
+    def _recording_names(self) -> list[str]:
+        if self._recordings is None:
+            return []
+        try:
+            paths = sorted(self._recordings.iterdir())
+        except OSError as error:
+            raise RecordingError(f"recordings: {error.strerror}") from None
+        return [path.name for path in paths if _is_recording(path)]
+
+    def _recording(self, name: str) -> Path:
+        if self._recordings is None:
+            raise UsageError("replay: this server has no recordings")
+        path = self._recordings / name
+        if name.startswith(".") or "/" in name or "\0" in name or not _is_recording(path):
+            raise UsageError(f"recording '{safe(name[:200])}': not found: `list` has their names")
+        return path
+
+
+_DESCRIPTION: Final = "org.opencontainers.image.description"
+
+
+def _is_recording(path: Path) -> bool:
+    """Return whether a path is a file of its directory itself: a link may lead elsewhere."""
+    return not path.name.startswith(".") and not path.is_symlink() and path.is_file()
+
+
+def _listed(arguments: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    return (arguments[name],) if arguments.get(name) else ()
+
+
+def _arrangement(arguments: Mapping[str, Any]) -> Arrangement | None:
+    fields = _listed(arguments, "fields")
+    return Arrangement(fields, (), None) if fields else None
+
+
+def _wanted(arguments: Mapping[str, Any]) -> Wanted | None:
+    """Return which groups are asked for. Raises UsageError."""
+    if "top" not in arguments and not (arguments.get("by") or arguments.get("sum")):
+        return None
+    if "top" not in arguments or not arguments.get("by"):
+        raise UsageError("top, by: expected both")
+    if arguments.get("fields"):
+        raise UsageError("fields: groups have those of `by`")
+    return Wanted(arguments["top"], arguments["by"], total=arguments.get("sum", ""))

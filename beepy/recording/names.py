@@ -1,0 +1,234 @@
+"""What only the machine that recorded knows of its records: names of users, containers, symbols.
+
+A recording has an item of names before the batch whose records have their numbers::
+
+    {"user": [[0, "root"]], "place": [[[4711, 0], ["/docker/d0d0...", "web", "", "", ""]]]}
+
+The members are functions of ``Machine``, each with pairs of what it is asked and what it answers. A
+process is asked about by its pid and the id of its cgroup, a function of it by the pid and the
+address. A name that changes is written again.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from beepy.errors import RecordingError
+from beepy.events import derived, frames, gadget_fields, meaning
+from beepy.events.batch import Batch, Frame, Machine, Place, Subject
+from beepy.events.decoder import Decoder
+from beepy.events.fields import Field
+from beepy.recording import items
+from beepy.recording.blocks import Item
+from beepy.recording.items import Kind
+
+_Key: TypeAlias = "int | tuple[int, int]"
+
+_OF_PROCESSES: Final = ("exe", "argv", "place")
+_OF_PAIRS: Final = ("user_function", *_OF_PROCESSES)
+_AGAIN_S: Final = 0.1  # a process may execute another program, or enter a cgroup
+_MOST: Final = 1 << 16  # names of one function that are remembered
+_MOST_BYTES: Final = 8 << 20  # ... and of their texts
+_READ: Final = 2  # times as many: a name in use is not forgotten before it is read again
+_MAX_ITEM: Final = 1 << 16  # bytes of texts in one item
+
+
+class _Sources(NamedTuple):
+    """The fields of one map that name something: numbers by function, and those of a process."""
+
+    decoder: Decoder
+    numbers: Sequence[tuple[Field, str]]
+    pid: Field | None
+    cgroup: Field | None
+    of_processes: Sequence[str]
+    user_stack: frames.UserStack | None
+    kernel_array: Sequence[Field]
+
+
+class NamesWriter:
+    """Asks the machine about the numbers in batches, and makes items of what is new."""
+
+    def __init__(
+        self, decoders: Sequence[Decoder], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._now = now
+        self._sources = {decoder.schema: _sources(decoder) for decoder in decoders}
+        self._known: dict[str, dict[_Key, Any]] = {}
+        self._sizes: dict[str, int] = {}  # of the texts, by function
+        self._asked_at: dict[_Key, float] = {}
+
+    def items(self, batch: Batch) -> list[bytes]:
+        """Return items with the names that the batch's records have and that were not yet given."""
+        sources = self._sources[batch.schema]
+        fields = [field for field, _ in sources.numbers]
+        subjects = [field for field in (sources.pid, sources.cgroup) if field]
+        if not batch.records:
+            return []
+        new: dict[str, list[list[Any]]] = {}
+        columns = sources.decoder.values(batch, [*fields, *subjects])
+        machine = batch.schema.machine
+        for (_, function), column in zip(sources.numbers, columns, strict=False):
+            known = self._known.setdefault(function, {})
+            for number in {*column} - known.keys():
+                if isinstance(number, int):
+                    self._note(new, function, number, getattr(machine, function)(number))
+        if subjects:
+            self._note_processes(new, sources, batch, columns[len(fields) :])
+        self._note_stacks(new, sources, batch)
+        return list(_items(new))
+
+    def all(self) -> Iterator[bytes]:
+        """Yield items with all names that are known."""
+        for function, names in self._known.items():
+            yield from _items({function: [[key, answer] for key, answer in names.items()]})
+
+    def _note_processes(
+        self,
+        new: dict[str, list[list[Any]]],
+        sources: _Sources,
+        batch: Batch,
+        columns: Any,  # noqa: ANN401 - of integers
+    ) -> None:
+        none = [0] * batch.records
+        pids = columns[0] if sources.pid else none
+        groups = columns[-1] if sources.cgroup else none
+        now = self._now()
+        for pid, group in {*zip(pids, groups, strict=True)}:
+            key = pid or 0, group or 0
+            if now - self._asked_at.get(key, -_AGAIN_S) < _AGAIN_S:
+                continue
+            if len(self._asked_at) >= _MOST:
+                self._asked_at.clear()
+            self._asked_at[key] = now
+            subject = Subject(*key, batch.time_ns)
+            for function in sources.of_processes:
+                answer = getattr(batch.schema.machine, function)(subject)
+                self._note(new, function, key, answer)
+
+    def _note_stacks(
+        self, new: dict[str, list[list[Any]]], sources: _Sources, batch: Batch
+    ) -> None:
+        machine = batch.schema.machine
+        if sources.user_stack:
+            columns = sources.decoder.values(batch, sources.user_stack.sources)
+            stacks = sources.user_stack.frames(machine, columns)
+            known = self._known.setdefault("user_function", {})
+            for frame in {frame for stack in stacks for frame in stack} - known.keys():
+                if isinstance(frame, str):  # of a file by its build id
+                    continue
+                self._note(
+                    new, "user_function", (frame.pid, frame.address), machine.user_function(frame)
+                )
+        if sources.kernel_array:
+            columns = sources.decoder.values(batch, sources.kernel_array)
+            known = self._known.setdefault("kernel_function", {})
+            for address in frames.kernel_addresses(columns) - known.keys():
+                self._note(new, "kernel_function", address, machine.kernel_function(address))
+
+    def _note(self, new: dict[str, list[list[Any]]], function: str, key: _Key, answer: Any) -> None:  # noqa: ANN401 - as the function has it
+        known = self._known.setdefault(function, {})
+        if known.get(key) == answer or (not any(answer) and key not in known):
+            return  # what is not known is not known in the recording either
+        size = self._sizes.get(function, 0) + _size(answer)
+        if len(known) >= _MOST or size > _MOST_BYTES:
+            known.clear()
+            size = _size(answer)
+        self._sizes[function] = size
+        known[key] = answer
+        new.setdefault(function, []).append([key, answer])
+
+
+def _sources(decoder: Decoder) -> _Sources:
+    pid, cgroup = derived.subject_fields(decoder)
+    chosen = {field.name for field in decoder.shown() if field.derived}
+    # arguments may be secrets: they are recorded only if the run shows them
+    of_processes = [name for name in _OF_PROCESSES if name == "place" or name in chosen]
+    numbers = meaning.named_numbers(decoder.fields)
+    if decoder.schema.vocabulary:
+        numbers += [(f, "user_stack") for f in decoder.fields if gadget_fields.is_user_stack(f)]
+    return _Sources(
+        decoder=decoder,
+        numbers=numbers,
+        pid=pid,
+        cgroup=cgroup,
+        of_processes=of_processes,
+        user_stack=frames.user_stack(decoder),
+        kernel_array=frames.kernel_array(decoder),
+    )
+
+
+def _items(names: dict[str, list[list[Any]]]) -> Iterator[bytes]:
+    for function, pairs in names.items():
+        part: list[list[Any]] = []
+        size = 0
+        for pair in pairs:
+            part.append(pair)
+            size += _size(pair[1])
+            if size >= _MAX_ITEM:
+                yield items.document(Kind.NAMES, {function: part})
+                part, size = [], 0
+        if part:
+            yield items.document(Kind.NAMES, {function: part})
+
+
+def _size(answer: str | Place) -> int:
+    return 32 + (len(answer) if isinstance(answer, str) else sum(map(len, answer)))
+
+
+class RecordedNames:
+    """The names of a recording as its ``machine``, which knows those that were read so far."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[Any, Any]] = {}
+        self._sizes: dict[str, int] = {}  # of the texts, by function
+        named: dict[str, Any] = {
+            function: self._of_pair(function)
+            if function in _OF_PAIRS
+            else self._of_number(function)
+            for function in Machine._fields
+        }
+        self.machine = Machine(**named)
+
+    def read(self, item: Item, where: str) -> None:
+        """Read an item of names. Raises RecordingError."""
+        for function, pairs in items.read_document(item, where).items():
+            if function not in Machine._fields:
+                continue  # of a later version
+            try:
+                for key, answer in pairs:
+                    self._add(function, *_checked(function, key, answer))
+            except (TypeError, ValueError) as error:
+                raise RecordingError(f"{where}: malformed names: {error}") from None
+
+    def _add(self, function: str, key: _Key, answer: str | Place) -> None:
+        """Add a name, and forget the oldest of too many."""
+        known = self._known.setdefault(function, {})
+        size = self._sizes.get(function, 0) + _size(answer)
+        if key in known:
+            size -= _size(known.pop(key))
+        known[key] = answer
+        while len(known) > _READ * _MOST or size > _READ * _MOST_BYTES:
+            size -= _size(known.pop(next(iter(known))))
+        self._sizes[function] = size
+
+    def _of_number(self, function: str) -> Callable[[int], str]:
+        known = self._known.setdefault(function, {})
+        return lambda number: known.get(number, "")
+
+    def _of_pair(self, function: str) -> Callable[[Subject | Frame], Any]:
+        known = self._known.setdefault(function, {})
+        unknown = Place() if function == "place" else ""
+        return lambda asked: known.get((asked[0], asked[1]), unknown)
+
+
+def _checked(function: str, key: Any, answer: Any) -> tuple[_Key, str | Place]:  # noqa: ANN401 - JSON
+    if function not in _OF_PAIRS:
+        if not isinstance(key, int) or not isinstance(answer, str):
+            raise TypeError(f"{function}: expected a number and a text")
+        return key, answer
+    pid, group = key
+    if not isinstance(pid, int) or not isinstance(group, int):
+        raise TypeError(f"{function}: expected two numbers")
+    if function != "place":
+        return (pid, group), str(answer)
+    return (pid, group), Place(*map(str, answer))
