@@ -28,6 +28,7 @@ _INITIAL: Final = 0xEFFFFFFC  # PROC_PID_INIT_INO (include/linux/proc_ns.h): its
 _MAX_MAPS: Final = 8 << 20  # bytes of /proc/PID/maps; the kernel allows 65,530 mappings
 _MAX_PROCESSES: Final = 256
 _MAX_FILES: Final = 64
+_MAX_FUNCTIONS: Final = 1 << 20  # of all files
 _MAX_NAME: Final = 256  # bytes
 _DELETED: Final = b" (deleted)"
 _FRESH_S: Final = 1.0
@@ -66,6 +67,11 @@ class _File(NamedTuple):
     headers: Executable | None
     functions: FunctionTable | None
     apart: FunctionTable | None = None
+
+    @property
+    def size(self) -> int:
+        """How many functions it has."""
+        return sum([len(table) for table in (self.functions, self.apart) if table])
 
     def text(self, offset: int, path: bytes, *, with_offset: bool) -> str:
         """Return the function at an offset in the file, or the file's name and an address.
@@ -116,12 +122,24 @@ class UserSymbols:
         if mapping is None:
             return ""
         key = mapping.device, mapping.inode
-        file = self._files.pop(key, None) or self._read(pid, mapping)
-        while len(self._files) >= _MAX_FILES:
-            del self._files[next(iter(self._files))]
+        file = self._files.pop(key, None)
+        if file is None:
+            file = self._read(pid, mapping)
+            self._evict(file.size)
         self._files[key] = file  # the last one used is the last one to go
         offset = address - mapping.start + mapping.offset
         return file.text(offset, mapping.path, with_offset=with_offset)
+
+    def _evict(self, size: int) -> None:
+        """Forget the files used longest ago, so that there is room for one with ``size`` functions.
+
+        Any process may map files with very many.
+        """
+        while self._files and (
+            len(self._files) >= _MAX_FILES
+            or sum([file.size for file in self._files.values()]) + size > _MAX_FUNCTIONS
+        ):
+            del self._files[next(iter(self._files))]
 
     def _mapping(self, pid: int, address: int) -> Mapping | None:
         if self._initial is None:
@@ -149,7 +167,7 @@ class UserSymbols:
         file, identity = _read_file(os.fsencode(link))
         if not file.headers and mapping.path.startswith(b"/"):
             file, identity = _read_file(path, mapping.inode)
-        if file.functions and not file.functions.whole and identity:
+        if file.functions is not None and not file.functions.whole and identity:
             apart = os.fsencode(f"{self._debug}/{identity[:2]}/{identity[2:]}.debug")
             file = file._replace(apart=_read_file(apart)[0].functions)
         return file

@@ -109,6 +109,19 @@ def test_mappings_are_read_again(tmp_path: Path, library: Path) -> None:
     assert symbols.frame(PID, BASE + 0x1000) == hex(BASE + 0x1000)
 
 
+def test_files_are_forgotten(
+    tmp_path: Path, library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = Process(tmp_path / "proc", "/usr/lib/libx.so")
+    process.map(library)
+    symbols = UserSymbols(str(process.proc))
+    for most in ("_MAX_FILES", "_MAX_FUNCTIONS"):
+        monkeypatch.setattr(f"beepy.enrich.user_symbols.{most}", 1)
+        assert symbols.frame(PID, BASE + 0x1000) == "first"
+        assert symbols.frame(PID, BASE + 0xB000) == "[vdso]+0x0"
+        assert len(symbols._files) == 1
+
+
 def test_another_pid_namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     process = Process(tmp_path / "proc", "/x")
     monkeypatch.setattr("beepy.enrich.user_symbols._INITIAL", 1)

@@ -1,6 +1,8 @@
 """Functions by their addresses: of all symbols, or of the dynamic ones."""
 
-from beepy.obj import executable
+import pytest
+
+from beepy.obj import executable, function_table
 from beepy.obj.executable import Executable
 from beepy.obj.function_table import FunctionTable, address_at
 from tests.support import executable as w
@@ -51,6 +53,18 @@ def test_a_malformed_table_has_none() -> None:
     table, strings = w.symbols(".symtab", names)
     shared = table._replace(data=table.data[:24] + table.data[24:48] * 40)
     assert FunctionTable(read(shared, strings._replace(data=strings.data[:1002]))).at(START) is None
+
+
+def test_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(function_table, "_MAX_NAMES", 100)
+    few = w.symbols(".symtab", [Symbol("x" * 90, START, size=1)])
+    assert FunctionTable(read(*few)).at(START)
+    table, strings = few
+    twice = table._replace(data=table.data + table.data[24:])  # a name that two have in common
+    assert FunctionTable(read(twice, strings)).at(START) is None
+    long = w.symbols(".symtab", [Symbol("x" * 110, START, size=1)])
+    dynamic = w.symbols(".dynsym", [Symbol("f", START, size=1)])
+    assert FunctionTable(read(*long, *dynamic)).at(START) == (b"f", 0)
 
 
 def test_offsets_of_code_become_addresses() -> None:
