@@ -89,6 +89,7 @@ COMMAND_LINE_ALONE: Final = frozenset(
         "--KEY",
         *("--allow", "--recordings", "--max-count", "--max-timeout"),
         *("--labels", "--summary", "--top", "--by", "--every", "--sum", "--avg"),
+        "--scrollback",
         "--sort",  # of other programs in messages, too
     }
 )

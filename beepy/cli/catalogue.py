@@ -8,13 +8,12 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from beepy import log
-from beepy.cli import stdio
+from beepy.cli import stdio, terminal
 from beepy.cli.settings import Settings, log_to_stderr
 from beepy.errors import BeepyError, KernelError, OutputError, typed
 from beepy.oci.options import Options
@@ -30,13 +29,8 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def is_possible() -> bool:
     """Return whether a full screen can be shown: on a terminal that can, and with textual."""
-    from importlib.util import find_spec  # noqa: PLC0415 - only on a terminal
-
-    return (
-        all(os.isatty(fd) for fd in (stdio.STDIN, stdio.STDOUT, stdio.STDERR))  # it draws there
-        and os.environ.get("TERM", "") not in {"", "dumb"}
-        and find_spec("textual") is not None
-    )
+    draws_there = os.isatty(stdio.STDERR)
+    return draws_there and terminal.can_show() and terminal.has_textual()
 
 
 def choose() -> list[str]:
@@ -80,7 +74,7 @@ def _shown(items: "list[Item]", read: "Callable[[str], Details]") -> list[str]:
 
     collector_was_enabled = gc.isenabled()
     gc.enable()  # screens are garbage with cycles
-    with _no_color():
+    with terminal.colors():
         app = Catalogue(items, read, _program())
     log.set_warning_handler(lambda _: None)
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}
@@ -107,19 +101,6 @@ def _error(failure: Exception) -> BeepyError:
     error = OutputError(f"catalogue: {type(cause).__name__}: {cause}")
     error.add_note("beepy list shows the images, beepy run IMAGE runs one")
     return error
-
-
-@contextmanager
-def _no_color() -> Iterator[None]:
-    """Let textual see NO_COLOR only if it is not empty; it removes the variable, which stays."""
-    value = os.environ.pop("NO_COLOR", None)
-    if value:
-        os.environ["NO_COLOR"] = value
-    try:
-        yield
-    finally:
-        if value is not None:
-            os.environ["NO_COLOR"] = value
 
 
 def _program() -> "Program":

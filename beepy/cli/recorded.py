@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from types import FrameType
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 def recorder(path: str, last: int | None, running: Run, images: "Sequence[Loaded]") -> "Sink":
     """Return the sink that records to a file; of ``last`` bytes in memory if that is given."""
-    names = {image.name: image.image.digest if image.image else "" for image in images}
-    about = {"beepy": __version__, "images": names, "machine": os.uname().release}
+    about = about_run(images)
     if last is None:
         from beepy.recording.recorder import Recorder  # noqa: PLC0415 - few runs record
 
@@ -40,6 +39,12 @@ def recorder(path: str, last: int | None, running: Run, images: "Sequence[Loaded
     undo.callback(partial(signal.signal, signal.SIGUSR1, signal.signal(signal.SIGUSR1, request)))
     running.add_resources(undo)
     return flight
+
+
+def about_run(images: "Sequence[Loaded]") -> Mapping[str, object]:
+    """Return what a recording says of its run."""
+    names = {image.name: image.image.digest if image.image else "" for image in images}
+    return {"beepy": __version__, "images": names, "machine": os.uname().release}
 
 
 def _say(path: str, records: int) -> None:

@@ -39,6 +39,7 @@ def replay(
     rows: shown.Rows = False,
     raw: shown.Raw = False,
     no_tty: shown.NoTty = False,
+    scrollback: shown.Scrollback = None,
     speed: Annotated[
         float | None,
         typer.Option(
@@ -54,11 +55,10 @@ def replay(
     from beepy.cli import session  # noqa: PLC0415 - --help needs none of it
 
     del settings
-    if summary:
-        shown.check_summary(output, top)
-    output_name = "json" if summary else output or session.default_output(plain=no_tty)
+    bounded = bool(count or (top and not every))
+    output = shown.output_name(output, top, summary=summary, plain=no_tty, bounded=bounded)
     options = session.ShowOptions(
-        output=output_name,
+        output=output,
         buckets=tuple(buckets or ()),
         value_keys=tuple(value_keys or ()),
         labels=tuple(labels or ()),
@@ -69,6 +69,7 @@ def replay(
         summary=summary,
         rotate=rotate,
         top=shown.top(top, by, every, total, average, fields=bool(fields)),
+        scrollback=scrollback,
     )
     session.replay(
         file,
@@ -78,5 +79,5 @@ def replay(
         limit=count,
         until=until,
         speed=speed,
-        hides_zeros=outputs.output(output_name).hides_zeros and not zero,
+        hides_zeros=outputs.output(output).hides_zeros and not zero,
     )

@@ -25,10 +25,13 @@ def sink(
     top: "Wanted | None",
     running: Run,
     options: RowOptions,
+    *,
+    instead: "Sink | None" = None,
 ) -> "tuple[Sink, Sequence[float]]":
     """Return the sink, and at which intervals it gets an empty batch though no rows come.
 
-    Nothing is written yet. Raise UsageError for what cannot be shown so.
+    ``instead`` takes the place of the output, unless it is None. Nothing is written yet. Raise
+    UsageError for what cannot be shown so.
     """
     destination = outputs.destination(output)
     if rotate and not destination.path:
@@ -41,7 +44,7 @@ def sink(
     from beepy.outputs.top import TopRows  # noqa: PLC0415 - as above
 
     groups = Top(top, running.decoders)
-    rows = _rows(destination, rotate, groups.decoders, running, options)
+    rows = instead or _rows(destination, rotate, groups.decoders, running, options)
     return TopRows(groups, rows, running.stats), (top.every_s, *flushes)
 
 

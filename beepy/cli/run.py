@@ -61,6 +61,7 @@ def run(
     rows: shown.Rows = False,
     raw: shown.Raw = False,
     no_tty: shown.NoTty = False,
+    scrollback: shown.Scrollback = None,
     interval: Annotated[
         str | None,
         typer.Option(
@@ -263,12 +264,11 @@ def run(
         raise UsageError(f"{signer_option}: expected --verify too")
     policy = verification.read_policy(keys or (), identity, issuer, trusted_root, policy_file)
     options = options._replace(policy=policy, verify=verify)
-    if summary:
-        shown.check_summary(output, top)
-        if count is None and timeout is None:
-            raise UsageError("--summary: expected --count or --timeout: it is shown at the end")
-    output_name = "json" if summary else output or session.default_output(plain=no_tty)
-    kind = outputs.output(output_name)
+    if summary and count is None and timeout is None:
+        raise UsageError("--summary: expected --count or --timeout: it is shown at the end")
+    bounded = bool(count or timeout or (top and not every))
+    output = shown.output_name(output, top, summary=summary, plain=no_tty, bounded=bounded)
+    kind = outputs.output(output)
     interval_s = seconds("--interval", interval or "1s")
     request = RunRequest(
         images=images,
@@ -296,14 +296,14 @@ def run(
         until=until,
         hides_zeros=kind.hides_zeros and not zero,
         rewrite=not no_rewrite,
-        cost=measure or settings.verbose,
+        cost=measure or settings.verbose or kind.is_screen,
         max_overhead=max_overhead.share if max_overhead else None,
         shed=bool(max_overhead and max_overhead.shed),
         trace=cost_options.printer(images) if trace else None,
         read_only=read_only,
     )
     show_options = session.ShowOptions(
-        output=output_name,
+        output=output,
         buckets=tuple(buckets or ()),
         value_keys=tuple(value_keys or ()),
         labels=tuple(labels or ()),
@@ -317,6 +317,7 @@ def run(
         last=last,
         rotate=rotate,
         cost=measure or max_overhead is not None,
+        scrollback=scrollback,
     )
     try:
         if parameters:

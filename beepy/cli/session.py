@@ -1,7 +1,6 @@
 """One run of the command line: signals, outputs, metrics and the summary line."""
 
 import gc
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -11,13 +10,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from beepy import outputs
 from beepy.chosen import Chosen
-from beepy.cli import drop, metrics_page, opening, signals
+from beepy.cli import drop, metrics_page, opening, signals, summary_line
 from beepy.cli.stdio import STDERR, STDOUT, eprint, redirect_to_null
-from beepy.errors import OutputError, OverheadError, UsageError
+from beepy.errors import UsageError
 from beepy.events.batch import Schema
 from beepy.events.stats import RunStats
 from beepy.launch import Launched, RunRequest, launch
-from beepy.log import Log
 from beepy.obj.spec import Role
 from beepy.session import Run
 from beepy.text import safe
@@ -29,8 +27,7 @@ if TYPE_CHECKING:
     from beepy.events.protocols import Sink  # only types
     from beepy.events.top import Wanted  # few runs ask for it
     from beepy.kernel.link import Step  # only types
-
-_log = Log(__name__)
+    from beepy.tui.showing import Showing  # not for every run
 
 _DEFAULT_PORT: Final = 9091  # bee's
 LOST: Final = "lost"  # values of --fail-on-loss
@@ -47,7 +44,8 @@ class ShowOptions(NamedTuple):
     that records are written to, "" for none, ``last`` the bytes of them that are kept in memory
     until then (None: all are written). ``rotate`` is as of --rotate. ``cost``: the summary has what
     the run cost. ``top``: the largest groups are shown in the place of events; ``summary``: a
-    summary at the end.
+    summary at the end. ``scrollback`` rows of each map are kept by the screen. ``replayed`` is the
+    file of a recording that is shown ("": a run).
     """
 
     output: str
@@ -64,12 +62,8 @@ class ShowOptions(NamedTuple):
     cost: bool = False
     summary: bool = False
     top: "Wanted | None" = None
-
-
-def default_output(*, plain: bool) -> str:
-    """Return the output of a run without -o; ``plain`` (--no-tty) has no other effect yet."""
-    del plain
-    return "columns" if os.isatty(STDOUT) else "json"
+    scrollback: int | None = None
+    replayed: str = ""
 
 
 def run(request: RunRequest, options: ShowOptions) -> RunStats:
@@ -118,12 +112,16 @@ def replay(
             hides_zeros=hides_zeros,
         )
 
+    options = options._replace(replayed=path)
     _show(start, options, lambda _: [f"replay of {safe(path)}"], None)
 
 
 def _check(options: ShowOptions) -> None:
     """Raise UsageError for what is wrong whatever maps there are."""
-    outputs.output(options.output)
+    if outputs.output(options.output).is_screen:
+        from beepy.cli import screen  # noqa: PLC0415 - not for every run
+
+        screen.check()
     if options.rotate:
         from beepy.outputs.rotation import rotation  # noqa: PLC0415 - few runs have it
 
@@ -151,12 +149,28 @@ def _show(
         running = launched.run
         with running:
             digest = _digest(launched) if options.summary else None
-            started = _attach(launched, options, lines, timeout, digest)
-            summary.push(partial(_print_summary, running.stats, started, options.cost))
+            showing = _showing(options, launched)
+            if showing:
+                summary.callback(showing.close)
+            instead = digest or showing  # of the rows on stdout
+            started = _attach(
+                launched,
+                options,
+                lines,
+                timeout,
+                sink=instead.sink if instead else None,
+                leave=showing.leave if showing else signals.end_stalled_write,
+            )
+            summary.push(partial(summary_line.print_summary, running.stats, started, options.cost))
             if digest:
                 summary.push(partial(digest.print, started))
-            for _ in running.batches():
-                pass
+            if showing:
+                from beepy.cli import screen  # noqa: PLC0415 - not for every run
+
+                screen.show(showing, launched, options.replayed)
+            else:
+                for _ in running.batches():
+                    pass
             if running.reader_gone:
                 redirect_to_null()
     return running.stats
@@ -173,17 +187,19 @@ def _attach(
     options: ShowOptions,
     lines: Callable[[Launched], Iterable[str]],
     timeout: float | None,
-    digest: "Digest | None",
+    *,
+    sink: "Sink | None",
+    leave: Callable[[], None],
 ) -> float:
     """Open the outputs, attach, and report it on stderr; return the (monotonic) start time.
 
-    ``digest`` takes the place of the rows, if there is one.
+    ``sink`` takes the place of the output, unless it is None. The first signal calls ``leave``.
     """
     running, loaded, chosen, *_ = launched
     row_options = _row_options(options, running)
     # errors of the outputs, such as a port in use, are raised before anything is attached
     metrics = metrics_page.listen(chosen, options, running, row_options, loaded)
-    rows, intervals = (digest.sink, ()) if digest else _rows(options, running, row_options)
+    rows, intervals = _rows(options, running, row_options, sink)
     if options.record:
         from beepy.cli import recorded  # noqa: PLC0415 - few runs record
 
@@ -192,7 +208,7 @@ def _attach(
     started = time.monotonic()
     gc.freeze()  # all objects so far live as long as the run: the collector need not visit them
     gc.enable()
-    _stop_by_signals(running)
+    _stop_by_signals(running, leave)
     if timeout is not None:
         signals.end_stalled_write(timeout)
     launched.attached.append(partial(drop.drop, launched, _steps(options, running)))
@@ -211,28 +227,49 @@ def _attach(
     return started
 
 
+def _showing(options: ShowOptions, launched: Launched) -> "Showing | None":
+    """Return the screen of a run, None if it has another output."""
+    if not outputs.output(options.output).is_screen:
+        return None
+    from beepy.cli import screen  # noqa: PLC0415 - not for every run
+
+    row_options = _row_options(options, launched.run)
+    return screen.make(row_options, options.scrollback, launched.images, options.replayed)
+
+
 def _steps(options: ShowOptions, running: Run) -> "Sequence[Step]":
     """Return what outputs do when all is attached: with ``files`` they create some."""
-    writes = options.record or outputs.destination(options.output).path
+    destination = outputs.destination(options.output)
+    output = destination.output
+    # the keys of the screen write and record where its user is
+    writes = options.record or destination.path or output.is_screen
     steps: list[Step] = ["files"] if writes else []
-    shows_meanings = options.output in ("columns", "wide")
-    if options.record or drop.asks_for_names(running.decoders, shows_meanings=shows_meanings):
+    if (
+        options.record
+        or output.names_stacks
+        or drop.asks_for_names(running.decoders, shows_meanings=output.shows_meanings)
+    ):
         steps.append("names")
     return steps
 
 
 def _rows(
-    options: ShowOptions, running: Run, row_options: outputs.RowOptions
+    options: ShowOptions, running: Run, row_options: outputs.RowOptions, sink: "Sink | None"
 ) -> "tuple[Sink, Sequence[float]]":
     """Return the sink of rows, and the intervals at which it gets an empty batch at least.
 
-    Raise UsageError for what cannot be shown so.
+    ``sink`` takes the place of the output, unless it is None. Raise UsageError for what cannot be
+    shown so.
     """
+    if sink and not (options.top or options.rotate):
+        return sink, ()
     if outputs.destination(options.output).is_plain and not (options.top or options.rotate):
         return outputs.make(options.output, STDOUT, row_options), ()
     from beepy.cli import rows  # noqa: PLC0415 - most runs show rows on standard output
 
-    return rows.sink(options.output, options.rotate, options.top, running, row_options)
+    return rows.sink(
+        options.output, options.rotate, options.top, running, row_options, instead=sink
+    )
 
 
 def _tick(running: Run, every_s: float, tables: tuple[Schema, ...] = ()) -> None:
@@ -250,113 +287,6 @@ def _digest(launched: Launched) -> "Digest":
     return Digest(launched)
 
 
-def _print_summary(
-    stats: RunStats,
-    started: float,
-    shows_cost: bool,  # noqa: FBT001 - an ExitStack gives the rest
-    error: type[BaseException] | None,
-    *_: object,
-) -> None:
-    """Print the summary line, unless the run ends with an error that says more.
-
-    The cost that only -v asks for is logged.
-
-    A second signal is not such an error. After a full disk, the rows shown before it count; so
-    they do if the programs cost too much.
-    """
-    if error is None or issubclass(error, KeyboardInterrupt | OutputError | OverheadError):
-        seconds = time.monotonic() - started
-        _log_details(stats)
-        for line in ring_lines(stats):
-            eprint(line)
-        if stats.cost:
-            from beepy.cli import cost_lines  # noqa: PLC0415 - few runs measure it
-
-            for line in cost_lines.lines(stats.cost):
-                if shows_cost:
-                    eprint(line)
-                else:
-                    _log.info("%s", line)
-        eprint(summary_line(stats, seconds, shows_cost=shows_cost))
-
-
-def _log_details(stats: RunStats) -> None:
-    for schema, (size, peak, _) in stats.rings.items():
-        _log.info("map '%s': at most %d of %d bytes in use", safe(schema.map), peak, size)
-    for (_, program), missed in stats.missed.items():
-        if missed is None:
-            _log.info("program '%s': missed runs: unknown", safe(program))
-
-
-def ring_lines(stats: RunStats) -> Iterator[str]:
-    """Yield the size to try for each ring buffer that was too small."""
-    for schema, (size, _, wanted) in stats.rings.items():
-        if wanted:
-            option = f"--map-size {safe(schema.map)}={_size_text(wanted)}"
-            yield f"note: {safe(schema.map)}: records did not fit {_size_text(size)}: try {option}"
-
-
-def _size_text(size: int) -> str:
-    for unit, factor in (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)):
-        if size % factor == 0:
-            return f"{size // factor}{unit}"
-    return str(size)
-
-
-def summary_line(stats: RunStats, seconds: float, *, shows_cost: bool = False) -> str:
-    """Return the last line of every run: how many events were shown, filtered and lost.
-
-    With ``shows_cost`` it has what the run cost, too.
-    """
-    unknown = _map_names([schema for schema, count in stats.lost.items() if count is None])
-    known = sum(count for count in (*stats.lost.values(), *stats.lost_at.values()) if count)
-    places = [place for (_, place), count in stats.lost_at.items() if count]
-    losers = ", ".join(
-        filter(None, [_map_names([schema for schema, n in stats.lost.items() if n]), *places])
-    )
-    parts = [f"{stats.shown} shown", f"{stats.filtered} filtered"]
-    if stats.own:
-        parts.append(f"{stats.own} of beepy's own left out")
-    if skipped := len(stats.skipped_programs):
-        parts.append(f"{skipped} programs left out" if skipped > 1 else "1 program left out")
-    if stats.zeros:
-        parts.append(f"{stats.zeros} zero {'row' if stats.zeros == 1 else 'rows'} hidden (--zero)")
-    if stats.cut_by_count:
-        parts.append(f"{stats.cut_by_count} not shown (--count)")
-    if stats.cut_by_limit:
-        parts.append(f"{stats.cut_by_limit} not shown (--limit)")
-    if stats.cut_by_top:
-        parts.append(f"{stats.cut_by_top} not shown (--top)")
-    if stats.cut_by_output:
-        parts.append(f"{stats.cut_by_output} not shown (--output)")
-    if stats.cut_by_until:
-        parts.append(f"{stats.cut_by_until} not shown (--until)")
-    if stats.overwritten:
-        parts.append(f"{stats.overwritten} overwritten (--last)")
-    evicting = _map_names([*stats.evicting])
-    if known or (not unknown and not (evicting and not stats.lost)):
-        parts.append(f"{known} lost ({losers})" if losers else "0 lost")
-    if unknown:
-        parts.append(f"lost unknown ({unknown})")
-    if missed := sum(filter(None, stats.missed.values())):
-        parts.append(f"{missed} missed {'run' if missed == 1 else 'runs'}")
-    elif None in stats.missed.values():
-        parts.append("missed runs unknown")
-    if stats.sampled > 1:
-        parts.append(f"sampled 1/{stats.sampled}")
-    if evicting:
-        parts.append(f"evictions unknown ({evicting})")
-    if shows_cost and stats.cost:
-        from beepy.cli import cost_lines  # noqa: PLC0415 - few runs measure it
-
-        parts.append(cost_lines.summary(stats.cost))
-    return f"beepy: {', '.join(parts)}, {seconds:.1f} s"
-
-
-def _map_names(schemas: Sequence[Schema]) -> str:
-    return ", ".join(dict.fromkeys([safe(schema.map) for schema in schemas]))
-
-
 def _row_options(options: ShowOptions, running: Run) -> outputs.RowOptions:
     """Return the options of rows and metrics. Raise UsageError if -b, -k or --labels fit no map."""
     row_options = outputs.RowOptions(options.rows)
@@ -372,8 +302,8 @@ def _row_options(options: ShowOptions, running: Run) -> outputs.RowOptions:
     )
 
 
-def _stop_by_signals(running: Run) -> None:
-    """Let the first signal stop the run, and a second one raise KeyboardInterrupt.
+def _stop_by_signals(running: Run, leave: Callable[[], None]) -> None:
+    """Let the first signal stop the run and call ``leave``, a second one raise KeyboardInterrupt.
 
     Stopping a run that has ended does nothing.
     """
@@ -381,6 +311,6 @@ def _stop_by_signals(running: Run) -> None:
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's own
         signals.handle(signals.interrupt)
         running.stop()
-        signals.end_stalled_write()
+        leave()
 
     signals.handle(stop)

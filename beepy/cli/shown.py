@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from beepy.events.arrangement import Arrangement
     from beepy.events.top import Wanted
 
-_OTHERS = ", ".join([name for name in outputs.TABLE if name not in {"columns", "json"}])
+_OTHERS = ", ".join([name for name in outputs.TABLE if name not in {"tui", "json"}])
 
 
 def _output(text: str) -> str:
@@ -30,7 +30,7 @@ Output: TypeAlias = Annotated[
         "-o",
         metavar="OUTPUT",
         parser=_output,
-        help=f"Columns (on a terminal), json (else), {_OTHERS}, or a file: NAME.jsonl.",
+        help=f"Tui (on a terminal), json (else), {_OTHERS}, or a file: NAME.jsonl.",
         show_default=False,
         rich_help_panel=panels.SHOW,
     ),
@@ -241,6 +241,17 @@ Summary: TypeAlias = Annotated[
         rich_help_panel=panels.SHOW,
     ),
 ]
+Scrollback: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--scrollback",
+        metavar="N",
+        parser=whole_number("--scrollback", 1, 10_000_000),
+        help="Rows of each map that the screen keeps, default 10000.",
+        show_default=False,
+        rich_help_panel=panels.SHOW,
+    ),
+]
 Texts: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
@@ -265,6 +276,23 @@ def arrangement(
     from beepy.events.arrangement import Arrangement  # noqa: PLC0415 - few runs arrange
 
     return Arrangement(fields or (), sort or (), limit, raw)
+
+
+def output_name(
+    output: str | None, top_count: int | None, *, summary: bool, plain: bool, bounded: bool
+) -> str:
+    """Return the output of a run: that of -o, else one that fits; ``plain`` is --no-tty.
+
+    ``bounded``: the run ends by itself. Raise UsageError for options that do not go together.
+    """
+    if summary:
+        check_summary(output, top_count)
+        return "json"
+    if output:
+        return output
+    from beepy.cli import terminal  # noqa: PLC0415 - for a run that leaves it open
+
+    return terminal.default_output(plain=plain, bounded=bounded)
 
 
 def check_summary(output: str | None, top_count: int | None) -> None:

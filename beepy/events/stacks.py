@@ -87,6 +87,11 @@ class Stacks:
             self.unit_ns = self.value.codec.unit_ns or duration
         self.before = _before(decoder, {stack.field for stack in self._stacks}, self.value)
 
+    @property
+    def fields(self) -> frozenset[Field]:
+        """The fields that hold stacks."""
+        return frozenset([stack.field for stack in self._stacks])
+
     def samples(self, batch: Batch) -> Iterator[Sample]:
         """Yield one for each row."""
         decoder = self._decoder
@@ -134,7 +139,7 @@ def lacks(decoder: Decoder) -> str:
 
 def _stacks_of(decoder: Decoder) -> tuple[_Stack, ...]:
     found = [stack for field in decoder.shown() if (stack := _stack(decoder, field))]
-    # the addresses in a struct X_raw that is itself a field, X, are the same stack
+    # the symbols in a struct X_raw that is itself a field, X, are the same stack
     structs = {(*path[:-1], path[-1] + RAW) for path in [stack.field.path for stack in found]}
     kept = [stack for stack in found if stack.field.path[:-1] not in structs]
     # what a vocabulary has frames of may have an id or addresses beside them
@@ -150,7 +155,7 @@ def _stack(decoder: Decoder, field: Field) -> _Stack | None:
     if _KERNEL_TYPE in field.typedefs:
         return _Stack(field, KERNEL, _listed) if is_text else None
     if USER_STACK in field.owners:
-        is_stack = is_text and (name == "addresses" or _is_struct(field))
+        is_stack = is_text and (name == "symbols" or _is_struct(field))
         return _Stack(field, USER, _listed) if is_stack else None
     if codec.number and (codec.integer or codec.code) in _INTEGERS and name in _IDS:
         return _Stack(field, _IDS[name], _by_id(machine, _IDS[name]))

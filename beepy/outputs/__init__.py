@@ -44,7 +44,9 @@ class Output(NamedTuple):
     ``-o FILE`` does not write such. ``packs``: lines, which may be compressed. ``binary``: not for
     a terminal. ``one_map``: it holds the rows of one map; of several, each has a file of its own.
     ``whole``: nothing can be read before the end, so that the file has another name until then.
-    ``lacks`` returns why a map is not shown, "" if it is; None: all maps are.
+    ``lacks`` returns why a map is not shown, "" if it is; None: all maps are. ``is_screen``: the
+    screen of ``tui`` shows it, which owns the terminal, and ``make`` raises UsageError.
+    ``shows_meanings``: numbers are shown as what they mean; ``names_stacks``: so are stacks.
     """
 
     make: "Callable[[RowWriter, RowOptions], Sink]"
@@ -56,6 +58,9 @@ class Output(NamedTuple):
     one_map: bool = False
     whole: bool = False
     lacks: "Callable[[Decoder], str] | None" = None
+    is_screen: bool = False
+    shows_meanings: bool = False
+    names_stacks: bool = False
 
 
 class Destination(NamedTuple):
@@ -99,6 +104,11 @@ def _columns(writer: "RowWriter", options: RowOptions, *, wide: bool = False) ->
 
 def _wide(writer: "RowWriter", options: RowOptions) -> "Sink":
     return _columns(writer, options, wide=True)
+
+
+def _screen(writer: "RowWriter", options: RowOptions) -> "Sink":
+    del writer, options
+    raise UsageError("output 'tui': it is a screen of the command line, and no sink")
 
 
 def _none(writer: "RowWriter", options: RowOptions) -> "Sink":
@@ -158,11 +168,12 @@ def _no_span(decoder: "Decoder") -> str:
 TABLE: Final[dict[str, Output]] = {
     "json": Output(_json, suffix=".jsonl", packs=True),
     "csv": Output(_csv, suffix=".csv", packs=True),
-    "columns": Output(_columns, hides_zeros=True),
-    "wide": Output(_wide, hides_zeros=True),
+    "columns": Output(_columns, hides_zeros=True, shows_meanings=True),
+    "wide": Output(_wide, hides_zeros=True, shows_meanings=True),
     "none": Output(_none, shows_rows=False),
-    "folded": Output(_folded, suffix=".folded", lacks=_no_stacks),
-    "pprof": Output(_pprof, suffix=".pb.gz", binary=True, lacks=_no_stacks),
+    "tui": Output(_screen, hides_zeros=True, is_screen=True, shows_meanings=True),
+    "folded": Output(_folded, suffix=".folded", lacks=_no_stacks, names_stacks=True),
+    "pprof": Output(_pprof, suffix=".pb.gz", binary=True, lacks=_no_stacks, names_stacks=True),
     "arrow": Output(_arrow, suffix=".arrow", binary=True, one_map=True),
     "parquet": Output(_parquet, suffix=".parquet", binary=True, one_map=True, whole=True),
     "perfetto": Output(_perfetto, suffix=".trace.json", lacks=_no_span),

@@ -22,7 +22,7 @@ VARIABLE: Final = "LIBBPF_BPF_TOKEN_PATH"
 _USUAL: Final = "/sys/fs/bpf"
 _FIRST: Final = 0xEFFFFFFD  # PROC_USER_INIT_INO (include/linux/proc_ns.h): its inode
 _REASONS: Final = {  # of bpf_token_create
-    errno.EINVAL: "not the root of a BPF file system, or this kernel has no BPF tokens (v6.9)",
+    errno.EINVAL: "not the root of a BPF file system, or this kernel lacks BPF tokens",
     errno.ENOENT: "it is mounted without delegate_cmds, delegate_maps and the like",
     errno.EOPNOTSUPP: "tokens are for user namespaces, this is the first one",
     errno.EPERM: "mounted for another user namespace, or CAP_BPF is lacking in this one",

@@ -83,6 +83,41 @@ char LICENSE[] SEC("license") = "GPL";
 """
 
 
+ARRAYS = """
+#include "test/trigger.h"
+
+struct event {
+	char comm[16];
+	s32 kstack_sz;
+	u64 kstack[16];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 65536);
+	__type(value, struct event);
+} print_calls SEC(".maps");
+
+TRIGGER_SEC
+int enter(struct trace_event_raw_sys_enter *ctx)
+{
+	struct event *event;
+
+	if (!triggered(ctx))
+		return 0;
+	event = bpf_ringbuf_reserve(&print_calls, sizeof(*event), 0);
+	if (!event)
+		return 0;
+	bpf_get_current_comm(event->comm, sizeof(event->comm));
+	event->kstack_sz = bpf_get_stack(ctx, event->kstack, sizeof(event->kstack), 0);
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
 def exercise() -> None:
     with named(b"st;cks"):
         for _ in range(40):
@@ -109,6 +144,20 @@ def test_stacks_have_the_names_of_kernel_functions(
     assert counts[0] == counts[1] >= 40
     done = beepy("run", compiled(STACKS), "-o", "folded", "--timeout", "0.2s", "--no-metrics")
     assert (done.code, done.out) == (0, "")
+
+
+def test_addresses_in_records_have_names_without_a_map_of_stacks(
+    beepy: Beepy, compiled: ObjectOf
+) -> None:
+    arguments = ["-v", "run", compiled(ARRAYS), "-o", "folded", "--no-metrics"]
+    with beepy.start(*arguments, "-f", "comm,^st;cks$") as running:
+        running.until_attached()
+        exercise()
+        done = running.end()
+    assert done.out
+    for line in done.out.splitlines():
+        stack = line.rpartition(" ")[0].split(";")
+        assert any("sys" in frame and not frame.startswith("0x") for frame in stack)
 
 
 def test_folded_lines_of_a_run(beepy: Beepy, compiled: ObjectOf) -> None:

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from beepy.btf.writer import BtfWriter
-from beepy.events import meaning, semantics
+from beepy.events import meaning, rules, semantics
 from beepy.events.codec import Codec
 from beepy.events.decoder import Decoder
 from beepy.events.literals import VariableRef, write
@@ -18,23 +18,23 @@ from tests.support.command import ROOT
 from tests.support.events import decode, ring, stream, texts
 
 _OUTPUT = """
-import os, sys
+import sys
 from beepy import outputs
 
 class Names:
-    def __init__(self, fd):
-        self.fd = fd
+    def __init__(self, writer):
+        self.writer = writer
 
     def open(self, decoders):
-        os.write(self.fd, f"{len(decoders)} maps\\n".encode())
+        self.writer.write(f"{len(decoders)} maps\\n")
 
     def write(self, batch):
         pass
 
     def close(self):
-        os.write(self.fd, b"closed\\n")
+        self.writer.write("closed\\n")
 
-outputs.TABLE["names"] = outputs.Output(make=lambda fd, options: Names(fd))
+outputs.TABLE["names"] = outputs.Output(make=lambda writer, options: Names(writer))
 sys.argv = ["beepy", *sys.argv[1:]]
 from beepy.cli import app
 sys.exit(app.main())
@@ -47,13 +47,15 @@ def with_an_output(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_an_output_is_in_the_help() -> None:
-    assert "[json|csv|columns|wide|none|names]" in with_an_output("run", "--help").stdout
+    words = " ".join(with_an_output("run", "--help").stdout.split())
+    assert "arrow, parquet, perfetto, names, or a file" in words
 
 
 def test_an_output_is_in_the_message_for_another_one() -> None:
     refused = with_an_output("run", "exitsnoop", "-o", "xml")
     assert refused.returncode == 2
-    assert "'xml' is not one of 'json', 'csv', 'columns', 'wide', 'none', 'names'" in refused.stderr
+    assert "output 'xml': unknown: expected json, csv, columns, wide, none" in refused.stderr
+    assert ", perfetto, names, or a file: NAME.jsonl" in refused.stderr
 
 
 def hardware_address(raw: bytes) -> str:
@@ -82,7 +84,7 @@ def test_a_meaning_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         meaning,
         "TABLE",
-        (meaning.Rule("level", text=lambda value: f"LOW {value}", names=frozenset(["level"])),),
+        (rules.Rule("level", text=lambda value: f"LOW {value}", names=frozenset(["level"])),),
     )
     w = BtfWriter()
     schema = stream(w, w.struct("event", 4, [("level", w.integer(), 0)]))

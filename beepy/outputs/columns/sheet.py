@@ -25,7 +25,8 @@ class Sheet:
 
     ``name`` is the map's, shown in each row, or "" if there is only one. ``map_width`` is the width
     of the column of maps' names, 0 for none. Positions count all columns: the map, the time, then
-    the fields from ``_first`` on.
+    the fields from ``_first`` on. ``chosen`` are the positions that may be shown, in their order
+    (None: all), ``kept`` those that are never hidden.
     """
 
     def __init__(self, decoder: Decoder, name: str, map_width: int) -> None:
@@ -57,6 +58,8 @@ class Sheet:
         # A tid is shown once it differs from the pid: these are the positions among the fields.
         index_of = {cell.name: index for index, cell in enumerate(self._cells)}
         self._pid_and_tid: tuple[int, int] | None = None
+        self.chosen: tuple[int, ...] | None = None
+        self.kept: frozenset[int] = frozenset()
         if "pid" in index_of and "tid" in index_of:
             self._pid_and_tid = index_of["pid"], index_of["tid"]
             self._repeated.add(index_of["tid"] + self._first)
@@ -104,6 +107,8 @@ class Sheet:
             tuple(self._has_values),
             frozenset(self._repeated),
             self._has_rows,
+            self.chosen,
+            self.kept,
         )
         if arguments == self._fitted_for:
             return False
@@ -123,11 +128,17 @@ class Sheet:
         return self._visible(self.layout) != self._visible(before)
 
     def _fit(self, width_of: Callable[[int], int], max_width: int | None) -> ColumnLayout:
+        positions = self._positions
         columns = [
             self._column(position, self._bounded(position, width_of(position), max_width))
-            for position in range(len(self.headings))
+            for position in positions
         ]
-        return fit(columns, max_width)
+        layout = fit(columns, max_width)
+        return layout._replace(shown=tuple([positions[index] for index in layout.shown]))
+
+    @property
+    def _positions(self) -> Sequence[int]:
+        return range(len(self.headings)) if self.chosen is None else self.chosen
 
     def _visible(self, layout: ColumnLayout) -> ColumnLayout:
         """Return what the headings show of a layout: not the width of a text at the end."""
@@ -139,7 +150,9 @@ class Sheet:
         heading = self.headings[position]
         rank = heading.rank
         is_empty = self._has_rows and position >= self._first and not self._has_values[position]
-        if position in self._repeated:
+        if position in self.kept:
+            rank = Rank.KEPT
+        elif position in self._repeated:
             rank = Rank.REPEATED
         elif is_empty and rank is not Rank.KEPT:
             rank = Rank.EMPTY
@@ -147,7 +160,7 @@ class Sheet:
 
     def _lacking(self, layout: ColumnLayout) -> int:
         """Return how many columns narrower than it should be a text at the end is."""
-        last = len(self.headings) - 1
+        last = self._positions[-1]
         if self.headings[last].right or layout.shown[-1:] != (last,):
             return 0
         wanted = self._bounded(last, self._wanted[last], 0)

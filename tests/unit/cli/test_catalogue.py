@@ -73,19 +73,6 @@ def test_it_needs_a_terminal_that_can_be_drawn_on(
     assert not catalogue.is_possible()
 
 
-@pytest.mark.parametrize(("value", "seen"), [("1", "1"), ("", None), (None, None)])
-def test_an_empty_no_color_is_none(
-    monkeypatch: pytest.MonkeyPatch, value: str | None, seen: str | None
-) -> None:
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    if value is not None:
-        monkeypatch.setenv("NO_COLOR", value)
-    with catalogue._no_color():
-        assert os.environ.get("NO_COLOR") == seen
-        os.environ.pop("NO_COLOR", None)  # as textual does
-    assert os.environ.get("NO_COLOR") == value
-
-
 def test_what_fails_is_reported_in_one_line() -> None:
     own = UsageError("no")
     assert catalogue._error(own) is own

@@ -8,7 +8,8 @@ from beepy.btf.types import VOID, TypeId
 from beepy.btf.writer import BtfWriter
 from beepy.chosen import Chosen
 from beepy.cli import session, signals
-from beepy.cli.session import LOST, MISSED, failed_by_loss, summary_line
+from beepy.cli.session import LOST, MISSED, failed_by_loss
+from beepy.cli.summary_line import summary_line
 from beepy.errors import BeepyError
 from beepy.events.batch import Schema
 from beepy.events.stats import RunStats

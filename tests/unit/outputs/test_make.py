@@ -21,12 +21,19 @@ def test_names_make_their_sinks(name: str, kind: type) -> None:
 
 
 def test_an_unknown_name_is_an_error() -> None:
-    for name in outputs.TABLE:
-        outputs.make(name)
+    for name, row in outputs.TABLE.items():
+        if not row.is_screen:
+            outputs.make(name)
     with pytest.raises(
-        UsageError, match=r"output 'xml\\x1b': unknown: expected json, csv, columns, wide, none"
+        UsageError,
+        match=r"output 'xml\\x1b': unknown: expected json, csv, columns, wide, none, tui",
     ):
         outputs.make("xml\x1b")
+
+
+def test_the_screen_is_no_sink() -> None:
+    with pytest.raises(UsageError, match="output 'tui': it is a screen"):
+        outputs.make("tui")
 
 
 def test_none_writes_nothing(tmp_path: Path) -> None:
