@@ -327,6 +327,10 @@ def _with_options(
         from beepy.events import texts  # noqa: PLC0415 - few runs name one
 
         specs = texts.apply_all(specs, request.texts)
+    if any(spec.conditions for spec in specs):
+        from beepy.collection import conditions  # noqa: PLC0415 - few objects have any
+
+        specs = [conditions.apply(spec, request.attach) for spec in specs]
     return specs
 
 

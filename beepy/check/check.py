@@ -13,7 +13,7 @@ from beepy.btf.btf import Btf
 from beepy.btf.names import essential_name
 from beepy.btf.types import Kind
 from beepy.check.kernels import BtfKernel, Kernel, RunningKernel
-from beepy.collection import structops
+from beepy.collection import conditions, structops
 from beepy.collection.load import load_planned
 from beepy.collection.missing import SkippedPrograms, lacks
 from beepy.collection.plan import Plan, Refusal, plan, resolver_of
@@ -63,6 +63,11 @@ def check(spec: CollectionSpec, btf: Btf | None = None) -> CheckResult:
     spec = spec._replace(maps=tuple([map_spec._replace(pinning=0) for map_spec in spec.maps]))
     refusals: list[Refusal] = []
     findings = [finding for map_spec in spec.maps for finding in _check_map(map_spec, kernel)]
+    if spec.conditions and not btf:  # the types of another kernel lack its symbols
+        try:
+            spec = conditions.apply(spec)
+        except BeepyError as error:
+            findings.append(Finding(ERROR, str(error).removeprefix(f"{safe(spec.name)}: ")))
     try:
         operations = structops.plan(spec, btf)
     except BeepyError as error:

@@ -79,6 +79,10 @@ def load(
         from beepy.collection import kaddrs  # noqa: PLC0415 - few objects have any
 
         spec = kaddrs.apply(spec, spec.exporter.kaddrs)
+    if spec.conditions:
+        from beepy.collection import conditions  # noqa: PLC0415 - few objects have any
+
+        spec = conditions.apply(spec, chosen)
     tolerant = spec.exporter is not None
     skipped = SkippedPrograms(missing, tolerant=tolerant, optional=spec.optional)
     refuse = _refusal_handler(skipped)

@@ -18,6 +18,7 @@ from beepy.conventions.gadget_yaml import DataSource, Metadata, ParameterInfo, P
 from beepy.core import access
 from beepy.errors import BtfError, RelocationError, UsageError
 from beepy.events import schemas, variables
+from beepy.obj.conditions import Conditions
 from beepy.obj.spec import (
     CollectionSpec,
     CoreRef,
@@ -87,6 +88,7 @@ def adapt(spec: CollectionSpec, hints: Mapping[str, bytes]) -> CollectionSpec:
         programs=tuple(programs),
         maps=tuple([_sized(map_spec) for map_spec in spec.maps]),
         variables=tuple([v for v in spec.variables if v.name not in names.variables]),
+        conditions=_conditions(names, programs),
         optional=frozenset([p.name for p in programs if _is_in_user_space(p)]),
     )
     spec, refused = _with_parameters(spec, names, metadata.parameters)
@@ -159,6 +161,15 @@ def _program(
         section = "socket"
     core = tuple([ref for ref in program.core if not _is_local(btf, ref)])
     return program._replace(section=section, attach_to=target, core=core), reason
+
+
+def _conditions(names: Names, programs: Sequence[ProgramSpec]) -> Conditions | None:
+    """Return the expressions of a gadget, if it has any; its metadata's targets precede theirs."""
+    given = {program.name for program in programs if program.attach_to or not program.autoload}
+    found = names.conditions
+    targets = tuple([target for target in found.targets if target.name not in given])
+    found = found._replace(targets=targets)
+    return found if (found.defines or found.asserts or found.targets) else None
 
 
 def _is_in_user_space(program: ProgramSpec) -> bool:

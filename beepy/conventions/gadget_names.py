@@ -16,7 +16,9 @@ from typing import Final, NamedTuple, TypeVar
 from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.types import Kind
-from beepy.errors import BtfError
+from beepy.conventions import gadget_expressions
+from beepy.errors import BtfError, UnsupportedImage
+from beepy.obj.conditions import Conditions, Named
 from beepy.text import excerpt
 
 _MAX_MARKERS: Final = 512  # of an object
@@ -26,7 +28,8 @@ _TAG: Final = "ig:"
 
 _ITERATORS: Final = ("iter_", "snapshotter_")  # the second is the older one
 _MAP_TARGETS: Final = ("mapelem_iter_target_", "sk_prog_target_")
-_EXPRESSIONS: Final = ("only_if", "attach_to")
+_NAMED: Final = ("assert", "define")  # expressions with a name before them
+_SILENT: Final = "only_if"  # maps that a gadget can do without: all are created
 
 _T = TypeVar("_T")
 
@@ -58,8 +61,8 @@ class Names(NamedTuple):
     """What the names of an object say.
 
     ``buffers`` are maps that are made to be buffers. ``targets`` are the maps that programs attach
-    to, by program. ``variables`` are those that only say this. ``ignored`` are the tags and
-    variables without an effect here.
+    to, by program. ``variables`` are those that only say this. ``conditions`` are the expressions
+    that can be read, ``ignored`` the tags and variables without an effect here.
     """
 
     tracers: tuple[Tracer, ...] = ()
@@ -68,6 +71,7 @@ class Names(NamedTuple):
     parameters: tuple[str, ...] = ()
     targets: Mapping[str, str] = {}
     variables: frozenset[str] = frozenset()
+    conditions: Conditions = Conditions((), (), (), ())
     ignored: tuple[str, ...] = ()
 
 
@@ -132,7 +136,8 @@ _TAGS: Final = {
     "iter": "iterator program",
     "param": "param",
     "iter_target_map": "target",
-    **dict.fromkeys(_EXPRESSIONS, "expression"),
+    "attach_to": "attach_to",
+    **{kind: kind for kind in (*_NAMED, _SILENT)},
 }
 
 
@@ -153,16 +158,41 @@ class _Reader:
         self._markers = markers
 
     def names(self) -> Names:
+        parameters = _distinct([marker.text for marker in self._of("param")])
+        read, unread = self._expressions()
         return Names(
             tracers=_distinct([Tracer(*parts) for parts in self._parts("tracer", 3)]),
             map_iterators=_distinct([MapIterator(*parts) for parts in self._parts("mapiter", 2)]),
             iterators=_distinct([*self._iterators(), *self._tagged_iterators()]),
-            parameters=_distinct([marker.text for marker in self._of("param")]),
+            parameters=parameters,
             targets={parts[0]: parts[1] for parts in self._parts("target", 2)},
-            ignored=tuple(
-                [marker.shown for marker in self._of("expression", "ignored", "packet filter")]
+            conditions=Conditions(
+                defines=tuple(read["define"]),
+                asserts=tuple(read["assert"]),
+                targets=tuple(read["attach_to"]),
+                parameters=parameters,
+            ),
+            ignored=(
+                *[marker.shown for marker in self._of("ignored", "packet filter")],
+                *unread,
             ),
         )
+
+    def _expressions(self) -> tuple[dict[str, list[Named]], list[str]]:
+        """Return the expressions by kind, and the tags whose expressions cannot be read."""
+        read: dict[str, list[Named]] = {kind: [] for kind in ("attach_to", *_NAMED)}
+        unread: list[str] = []
+        for marker in self._of(*read):
+            name, text = marker.on, marker.text
+            if marker.kind in _NAMED:
+                name, _, text = text.partition(":")
+            try:
+                gadget_expressions.parse(text)
+            except UnsupportedImage as error:
+                unread.append(f"{marker.shown}: {error}")
+            else:
+                read[marker.kind].append(Named(name, text))
+        return read, unread
 
     def _of(self, *kinds: str) -> Iterator[_Marker]:
         return (marker for marker in self._markers if marker.kind in kinds)

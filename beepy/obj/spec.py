@@ -15,6 +15,7 @@ from beepy.obj.insn import Insn
 from beepy.uapi import MapType
 
 if TYPE_CHECKING:
+    from beepy.obj.conditions import Conditions  # of some gadgets only
     from beepy.obj.exporter import ExporterConfig, MetricPlan  # of images of ebpf_exporter only
     from beepy.obj.measures import Measure  # of gadgets only
     from beepy.obj.presentation import Presentation  # bee's images have none
@@ -299,8 +300,8 @@ class CollectionSpec(NamedTuple):
     ``unsupported`` the parts of the image that have no effect, a line each. ``iterator_records``
     are the structs that iterators write, by program. ``btf`` is None for an object without type
     information. ``exporter`` is what ebpf_exporter's YAML says of the object, None for other
-    formats. ``optional`` are programs that the image's own runner goes without where a kernel, or a
-    machine, lacks what they attach to.
+    formats, ``conditions`` what a gadget's expressions say. ``optional`` are programs that the
+    image's own runner goes without where a kernel, or a machine, lacks what they attach to.
     """
 
     name: str
@@ -318,6 +319,7 @@ class CollectionSpec(NamedTuple):
     iterator_records: Mapping[str, IteratorRecord] = _NO_RECORDS
     exporter: "ExporterConfig | None" = None
     optional: frozenset[str] = frozenset()
+    conditions: "Conditions | None" = None
 
     @property
     def loaded(self) -> tuple[ProgramSpec, ...]:

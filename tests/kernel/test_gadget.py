@@ -299,3 +299,66 @@ def test_a_gadget_of_wasm_alone_is_one_line(beepy: Beepy, tmp_path: Path) -> Non
     layers = "layers application/vnd.gadget.wasm.program.v1+binary"
     why = f"gadget image without an eBPF program: {layers}"
     assert done.said == [f"beepy: x.example/wasm:1: {why}"]
+
+
+TAGGED = """
+#include "test/gadget.h"
+#define TAG(name, text) const int name __attribute__((unused, btf_decl_tag("ig:" text))) = 0
+struct event { u32 op; };
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} events SEC(".maps");
+const volatile bool wanted = true;
+const volatile char which[8] = "prctl";
+const struct event *type_of_event __attribute__((unused));
+TAG(one, "tracer:calls___events___event");
+TAG(two, "param:wanted");
+TAG(three, "param:which");
+TAG(four, "define:table:{'prctl': 'syscalls/sys_enter_prctl', 'none': program.disabled}");
+TAG(five, "assert:allowed:params.wanted && kallsyms.exists('vfs_read')");
+SEC("tracepoint/dummy") __attribute__((btf_decl_tag("ig:attach_to:table[params.which]")))
+int enter(struct trace_event_raw_sys_enter *ctx)
+{
+	struct event event = { .op = ctx->args[1] };
+
+	if (triggered(ctx))
+		bpf_ringbuf_output(&events, &event, sizeof(event), 0);
+	return 0;
+}
+SEC("tracepoint/other") __attribute__((btf_decl_tag("ig:attach_to:kallsyms.first('no_f')")))
+int other(void *ctx)
+{
+	return 0;
+}
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+def test_expressions_of_tags(beepy: Beepy, tmp_path: Path, compiled: ObjectOf) -> None:
+    layout = Layout(tmp_path / "tagged")
+    metadata = b"programs: {other: {attach_to: gadget_program_disabled}}"
+    layout.gadget("x.example/tagged:1", Path(compiled(TAGGED)).read_bytes(), metadata)
+    layout.gadget("x.example/first:1", Path(compiled(TAGGED)).read_bytes())
+    storage = ("--storage", str(layout.path), "--no-metrics", "-o", "json")
+    op = os.getpid()
+    with beepy.start("-v", "run", "x.example/tagged:1", *storage) as running:
+        running.until_attached()
+        trigger(op)
+        running.until(lambda: f'"op": {op}'.encode() in running.out)
+        running.end()
+    for image, options, code, line in (
+        ("tagged", ("--wanted", "false"), 2, "'allowed': its condition is not met: params.wanted "),
+        ("tagged", ("--which", "x"), 1, "expression of 'enter': 'x': not found: table[params.whi"),
+        ("first", (), 1, "kernel symbols no_f: not found in this kernel"),
+    ):
+        done = beepy("run", f"x.example/{image}:1", *storage, *options)
+        assert (done.code, done.out) == (code, "")
+        assert line in done.said[-1]
+    done = beepy("run", "x.example/tagged:1", *storage, "--which", "none", "--timeout", "1ms")
+    assert done.code == 0
+    assert "no program" in done.err
+    described = json.loads(
+        beepy("describe", "x.example/tagged:1", "--check", *storage[:2], "-o", "json").out
+    )
+    assert described["unsupported"] == []

@@ -1,8 +1,7 @@
-import os
-import signal
 import threading
 
 from beepy import threads
+from tests.support import child
 
 
 def test_something_is_repeated_until_it_is_enough_or_closed() -> None:
@@ -28,22 +27,24 @@ def test_something_is_repeated_until_it_is_enough_or_closed() -> None:
     endless.close()
 
 
+_WITHOUT_SIGNALS = """
+import os, signal, threading
+from beepy import threads
+
+ended = threading.Event()
+before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+thread = threads.start(ended.wait, "helper")
+assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+assert (thread.name, thread.daemon) == ("helper", True)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+os.kill(os.getpid(), signal.SIGUSR1)
+assert signal.sigpending() == {signal.SIGUSR1}  # it waits for the main thread
+assert signal.sigwait({signal.SIGUSR1}) == signal.SIGUSR1
+ended.set()
+thread.join()
+"""
+
+
 def test_the_kernel_gives_a_thread_no_signals() -> None:
-    ended = threading.Event()
-
-    def wait() -> None:
-        ended.wait()
-
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    thread = threads.start(wait, "helper")
-    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
-    assert (thread.name, thread.daemon) == ("helper", True)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
-    try:
-        os.kill(os.getpid(), signal.SIGUSR1)
-        assert signal.sigpending() == {signal.SIGUSR1}  # it waits for the main thread
-        assert signal.sigwait({signal.SIGUSR1}) == signal.SIGUSR1
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        ended.set()
-        thread.join()
+    """In a process of its own: any thread of other tests would take the signal."""
+    assert child.run(_WITHOUT_SIGNALS) == ""

@@ -7,6 +7,7 @@ from beepy.btf.writer import BtfWriter
 from beepy.conventions import gadget_names
 from beepy.conventions.gadget_names import MapIterator, RecordIterator, Tracer
 from beepy.errors import BtfError
+from beepy.obj.conditions import Conditions, Named
 
 
 def named(*names: str) -> Btf:
@@ -68,6 +69,10 @@ def test_declaration_tags() -> None:
             ("ig:param:failed", "f"),
             ("ig:iter_target_map:show___stats", "f"),
             ("ig:only_if:a == 1", "f"),
+            ("ig:define:hook:kallsyms.first('a', 'b')", "v"),
+            ("ig:assert:any:hook == 'a'", "v"),
+            ("ig:assert:sum:1 + 1 == 2", "v"),
+            ("ig:attach_to:params.failed ? hook : program.disabled", "f"),
             ("ig:" + "x" * 2000, "f"),
             ("other", "f"),
         )
@@ -77,8 +82,14 @@ def test_declaration_tags() -> None:
     assert names.iterators == (RecordIterator("sockets", "socket", ("tcp", "udp")),)
     assert names.targets == {"show": "stats"}
     assert names.parameters == ("failed",)
-    assert names.ignored[0] == "tag 'ig:only_if:a == 1'"
-    assert len(names.ignored[1]) < 100
+    assert names.conditions == Conditions(
+        defines=(Named("hook", "kallsyms.first('a', 'b')"),),
+        asserts=(Named("any", "hook == 'a'"),),
+        targets=(Named("f", "params.failed ? hook : program.disabled"),),
+        parameters=("failed",),
+    )
+    assert len(names.ignored[0]) < 100
+    assert names.ignored[1:] == ("tag 'ig:assert:sum:1 + 1 == 2': '+ 1 == 2': not supported",)
 
 
 @pytest.mark.parametrize(
