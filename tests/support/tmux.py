@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.command import environment
 
-_PATIENCE: Final = 20.0  # seconds; a test that waits longer has failed
+_PATIENCE: Final = 60.0  # seconds; a test that waits longer has failed
 _NUMBERS: Final = count()  # of servers: one that ends has its socket for a while
 MODES: Final = ("alternate_on", "cursor_flag", "mouse_any_flag", "mouse_sgr_flag", "keypad_flag")
 PLAIN: Final = {
