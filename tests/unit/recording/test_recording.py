@@ -14,13 +14,16 @@ from beepy.btf.writer import BtfWriter
 from beepy.errors import BeepyError, OutputError, RecordingError, UsageError
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
+from beepy.events.metrics import decide
+from beepy.obj.measures import Measure
 from beepy.obj.spec import Role
-from beepy.recording import blocks
+from beepy.recording import blocks, items
 from beepy.recording.playback import Playback
 from beepy.recording.recorder import Recorder
 from beepy.session import Run
 from tests.soak import times
 from tests.support.events import Exits, decode, ring, snapshot, stream, table, with_role
+from tests.unit.outputs.test_prometheus import opened, page
 
 
 def schemas() -> tuple[Schema, Schema, Schema]:
@@ -271,3 +274,59 @@ def _make_version1() -> None:
     record(
         Path(__file__).parent / "version1.rec", [ring(schema, [Exits.record(b"bash", 42)])], schema
     )
+
+
+def counted(path: Path, **fields: object) -> Schema:
+    """The table of a gadget as a recording has it; ``fields`` take the place of what it was."""
+    measure = Measure("seen_total", Role.COUNTER, "value", "how many", (("key", "who"),), "x")
+    known = TABLE._replace(role=None, metric="", drains=True, measures=(measure,))
+    recorded = items.schema_item(0, known._replace(**fields), 0, None)
+    with Playback(str(path)) as playback:
+        clock = playback.schemas[0].clock
+    item = blocks.Item(items.Kind.SCHEMA, recorded[5:])
+    return items.read_schema(item, {0: TABLE.btf}, clock, "x")[1]
+
+
+def test_metrics_of_gadgets_and_tables_that_are_emptied_come_back(tmp_path: Path) -> None:
+    record(tmp_path / "x.rec", ())
+    schema = counted(tmp_path / "x.rec")
+    assert schema.drains
+    with opened(schema) as sink:
+        for _ in range(2):
+            sink.write(snapshot(schema, [(b"\1\0\0\0", struct.pack("<Q", 9))]))
+        assert 'seen_total{otel_scope_name="x",who="1"} 18\n' in page(sink)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"field": "other"}, "it is not a number"),
+        ({"labels": (("other", "who"),)}, "its labels are no fields"),
+        ({"role": Role.PRINT}, "it is not a number"),
+        ({"slots": True, "role": Role.HIST}, "it is no array of numbers"),
+    ],
+)
+def test_a_metric_that_its_records_do_not_have_is_a_warning(
+    tmp_path: Path, change: dict[str, object], why: str
+) -> None:
+    record(tmp_path / "x.rec", ())
+    measure = Measure("seen_total", Role.COUNTER, "value", "", (("key", "who"),), "x")
+    schema = counted(tmp_path / "x.rec", measures=(measure._replace(**change),))
+    decided = decide([Decoder(schema)])
+    assert not decided.accepted
+    assert decided.warnings[0].endswith(why)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"metric": "x 1\nroot_logins_total"},
+        {"measures": (Measure("a{", Role.GAUGE, "value", "", (), "x"),)},
+        {"measures": ("seen",)},
+        {"cpus": float("inf")},
+    ],
+)
+def test_malformed_schemas_are_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    record(tmp_path / "x.rec", ())
+    with pytest.raises(RecordingError, match="malformed schema"):
+        counted(tmp_path / "x.rec", **change)
