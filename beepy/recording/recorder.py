@@ -62,14 +62,19 @@ class Recorder:
 
     def close(self) -> None:
         """Write the rest, and close the file. Raises OutputError."""
-        if self._file is None:
-            return
-        if self._blocks:
-            self._add(clocks())
-            self._add(items.document(Kind.END, {}))
-            self._write()
         file, self._file = self._file, None
-        file.close()
+        if file is None:
+            return
+        has_failed = self._blocks is None  # which was reported
+        try:
+            with file:  # closing tries once more to write what is buffered
+                if self._blocks:
+                    self._add(clocks())
+                    self._add(items.document(Kind.END, {}))
+                    self._write()
+        except OSError as error:
+            if not has_failed:
+                raise new_file.failed(self._path, error) from None
 
     def _add(self, item: bytes) -> None:
         self._pending.append(item)

@@ -1,5 +1,7 @@
 """What is recorded is what is replayed; what is damaged is refused."""
 
+import fcntl
+import os
 import random
 import struct
 import time
@@ -181,20 +183,32 @@ def test_a_file_that_exists_is_not_overwritten(tmp_path: Path) -> None:
     assert path.read_text() == "mine"
 
 
-def test_a_full_disk_is_one_error(tmp_path: Path) -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("no /dev/full")
+def full(tmp_path: Path) -> Recorder:
+    """A recorder with a file that takes nothing more, whatever is buffered."""
     recorder = Recorder(str(tmp_path / "x.rec"), {})
     recorder.open([Decoder(EVENTS)])
     assert recorder._file
-    recorder._file.close()
-    with Path("/dev/full").open("wb", buffering=0) as full:
-        assert recorder._blocks
-        recorder._blocks._file = full
-        recorder.write(ring(EVENTS, [event(1)]))
-        with pytest.raises(OutputError, match="no space left on device"):
-            recorder._write()
+    sealed = os.memfd_create("full", os.MFD_ALLOW_SEALING)
+    fcntl.fcntl(sealed, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
+    os.dup2(sealed, recorder._file.fileno())
+    os.close(sealed)
+    return recorder
+
+
+def test_a_full_disk_is_one_error(tmp_path: Path) -> None:
+    """Closing the file tries to write again; what was reported is not an error twice."""
+    recorder = full(tmp_path)
+    file = recorder._file
+    with pytest.raises(OutputError, match=r"x\.rec: operation not permitted"):
         recorder.close()
+    assert file
+    assert file.closed
+    (tmp_path / "x.rec").unlink()
+    recorder = full(tmp_path)
+    recorder.write(ring(EVENTS, [event(1)]))
+    with pytest.raises(OutputError, match=r"x\.rec: operation not permitted"):
+        recorder._write()
+    recorder.close()
 
 
 @pytest.mark.parametrize(
