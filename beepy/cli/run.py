@@ -248,8 +248,8 @@ def run(
     from beepy.cli import session  # noqa: PLC0415 - --help needs no kernel
     from beepy.collection import targets  # noqa: PLC0415
     from beepy.hooks import Target  # noqa: PLC0415
-    from beepy.launch import RunRequest  # noqa: PLC0415
     from beepy.obj.pinning import Pins  # noqa: PLC0415
+    from beepy.request import RunRequest  # noqa: PLC0415
 
     try:
         options = settings.registry_options()._replace(pull=pull)

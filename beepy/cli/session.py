@@ -15,7 +15,8 @@ from beepy.cli.stdio import STDERR, STDOUT, eprint, redirect_to_null
 from beepy.errors import UsageError
 from beepy.events.batch import Schema
 from beepy.events.stats import RunStats
-from beepy.launch import Launched, RunRequest, launch
+from beepy.launch import Launched, launch
+from beepy.request import RunRequest
 from beepy.session import Run
 from beepy.text import safe
 from beepy.width import columns_of_terminal

@@ -15,7 +15,7 @@ from beepy.errors import BeepyError, RecordingError, UsageError
 from beepy.events.arrangement import Arrangement
 from beepy.events.top import Wanted
 from beepy.hooks.target import Target
-from beepy.launch import RunRequest, launch, replay
+from beepy.launch import launch, replay
 from beepy.mcp.results import fitting, rows_of, with_counts
 from beepy.mcp.schemas import Limits, tools
 from beepy.oci import lookup
@@ -23,6 +23,7 @@ from beepy.oci.image import Image
 from beepy.oci.option_checks import checked
 from beepy.oci.options import Options
 from beepy.outputs.summary import Summary
+from beepy.request import RunRequest
 from beepy.selecting import Subjects
 from beepy.session import Run
 from beepy.text import brief, safe

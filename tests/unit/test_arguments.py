@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import beepy
-from beepy import api, arguments
+from beepy import arguments, image_api
 from beepy.errors import ImageNotFound, UsageError
 from beepy.oci.lookup import bundled_store
 
@@ -117,7 +117,7 @@ def test_a_wrong_type_is_named(call: Callable[[], object], error: str) -> None:
             "verify=True: neither a signer nor a policy is given",
         ),
         (
-            lambda: api.describe("exitsnoop", btf="x"),
+            lambda: image_api.describe("exitsnoop", btf="x"),
             "btf: expected check=True or relocations=True too",
         ),
     ],
@@ -147,7 +147,7 @@ def test_what_is_meant_is_taken(tmp_path: Path) -> None:
     assert untyped.find(tmp_path / "object.o").programs == image.programs
     assert untyped.parse("exitsnoop").programs == untyped.parse(image).programs == SPEC.programs
     assert untyped.parse(tmp_path / "object.o").programs == SPEC.programs
-    assert api.describe("exitsnoop").name == api.describe(image).name == "exitsnoop"
+    assert image_api.describe("exitsnoop").name == image_api.describe(image).name == "exitsnoop"
     storage = untyped.Options(storage=str(tmp_path / "store"))
     assert {entry.name for entry in untyped.images(storage)} == set(bundled_store().names())
 
