@@ -136,14 +136,10 @@ def open(  # noqa: A001 - as in tarfile and wave
     for name, seconds in {"interval": interval, "timeout": timeout}.items():
         if seconds is not None:
             arguments.expect_seconds(name, seconds)
-    arguments.expect("count", [count], "a number above 0", int | None)
-    if count is not None and count < 1:
-        raise arguments.wrong_value("count", "a number above 0", count)
+    arguments.expect_positive("count", count)
     arguments.expect("until", [until], "an expression", str)
     arguments.expect("rewrite", [rewrite], "True or False", bool)
-    arguments.expect("max_overhead", [max_overhead], "a number above 0", int | float | None)
-    if max_overhead is not None and not max_overhead > 0:
-        raise arguments.wrong_value("max_overhead", "a number above 0", max_overhead)
+    arguments.expect_positive("max_overhead", max_overhead, int | float)
     if shed and max_overhead is None:
         raise UsageError("shed: expected max_overhead too")
     if trace is not None and not callable(trace):
@@ -228,8 +224,8 @@ def replay(
 
     arguments.expect("path", [path], "a path", str | Path)
     arguments.expect("until", [until], "an expression", str)
-    if speed is not None:
-        arguments.expect_seconds("speed", speed)
+    arguments.expect_positive("count", count)
+    arguments.expect_positive("speed", speed, int | float)
     chosen = Chosen(arguments.listed("filters", filters), arguments.listed("where", where))
     arrangement = _arrangement(fields, sort, limit, raw=raw)
     return launch_replay(
@@ -325,9 +321,7 @@ def _arrangement(
     fields: str | Sequence[str], sort: str | Sequence[str], limit: int | None, *, raw: bool
 ) -> "Arrangement | None":
     """Return how rows are arranged, None if no argument says so."""
-    arguments.expect("limit", [limit], "a number above 0", int | None)
-    if limit is not None and limit < 1:
-        raise arguments.wrong_value("limit", "a number above 0", limit)
+    arguments.expect_positive("limit", limit)
     texts = arguments.choices("fields", fields), arguments.listed("sort", sort)
     if not any(texts) and limit is None and not raw:
         return None

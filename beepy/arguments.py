@@ -40,6 +40,13 @@ def expect_seconds(name: str, value: object) -> None:
         raise wrong_value(name, "at least 0 seconds", value)
 
 
+def expect_positive(name: str, value: object, kinds: type | UnionType = int) -> None:
+    """Raise TypeError or UsageError for what is no number above 0; None is taken."""
+    expect(name, [value], "a number above 0", kinds | None)
+    if isinstance(value, int | float) and not value > 0:
+        raise wrong_value(name, "a number above 0", value)
+
+
 def _shown(value: object) -> str:
     shown = repr(value)
     return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."

@@ -7,6 +7,7 @@ import struct
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,6 +107,16 @@ def test_a_replay_ends_with_a_row(tmp_path: Path) -> None:
         assert [row.pid for row in run.events()] == [1, 2]
     with pytest.raises(UsageError, match=r"^until: column 1: no field 'pidd'"):
         api.replay(path, until="pidd == 2")
+
+
+@pytest.mark.parametrize("given", [{"count": 0}, {"limit": -1}, {"speed": 0}])
+def test_a_number_below_1_is_refused(tmp_path: Path, given: dict[str, Any]) -> None:
+    record(tmp_path / "x.rec", ())
+    (name,) = given
+    with pytest.raises(UsageError, match=f"^{name}: expected a number above 0, got"):
+        api.replay(tmp_path / "x.rec", **given)
+    with pytest.raises(TypeError, match=f"^{name}: expected a number above 0, got 'x'$"):
+        api.replay(tmp_path / "x.rec", **dict.fromkeys(given, "x"))  # type: ignore[arg-type]
 
 
 def test_enums_have_the_numbers_of_the_kernel_that_was_recorded(tmp_path: Path) -> None:
@@ -290,7 +301,7 @@ def _make_version1() -> None:
     )
 
 
-def counted(path: Path, **fields: object) -> Schema:
+def counted(path: Path, **fields: Any) -> Schema:  # noqa: ANN401 - of any kind
     """The table of a gadget as a recording has it; ``fields`` take the place of what it was."""
     measure = Measure("seen_total", Role.COUNTER, "value", "how many", (("key", "who"),), "x")
     known = TABLE._replace(role=None, metric="", drains=True, measures=(measure,))
@@ -321,7 +332,7 @@ def test_metrics_of_gadgets_and_tables_that_are_emptied_come_back(tmp_path: Path
     ],
 )
 def test_a_metric_that_its_records_do_not_have_is_a_warning(
-    tmp_path: Path, change: dict[str, object], why: str
+    tmp_path: Path, change: dict[str, Any], why: str
 ) -> None:
     record(tmp_path / "x.rec", ())
     measure = Measure("seen_total", Role.COUNTER, "value", "", (("key", "who"),), "x")
@@ -340,7 +351,7 @@ def test_a_metric_that_its_records_do_not_have_is_a_warning(
         {"cpus": float("inf")},
     ],
 )
-def test_malformed_schemas_are_refused(tmp_path: Path, change: dict[str, object]) -> None:
+def test_malformed_schemas_are_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     record(tmp_path / "x.rec", ())
     with pytest.raises(RecordingError, match="malformed schema"):
         counted(tmp_path / "x.rec", **change)
