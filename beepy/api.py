@@ -158,8 +158,8 @@ def open(  # noqa: A001 - as in tarfile and wave
     directories = (cgroup,) if isinstance(cgroup, str | Path) else cgroup
     arguments.expect("cgroup", directories, "a path, or several", str | Path)
     subjects = Subjects(
-        pids=arguments.numbers("pid", pid, 1),
-        uids=arguments.numbers("uid", uid, 0),
+        pids=arguments.numbers("pid", pid, 1, arguments.MAX_PID),
+        uids=arguments.numbers("uid", uid, 0, arguments.MAX_UID),
         comms=tuple(arguments.listed("comm", comm)),
         cgroups=tuple(map(str, directories)),
         containers=tuple(arguments.listed("container", container)),

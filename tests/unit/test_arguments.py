@@ -96,6 +96,10 @@ def test_a_wrong_type_is_named(call: Callable[[], object], error: str) -> None:
         (opened(count=0), f"count: expected {A_NUMBER}, got 0"),
         (opened(pid=-1), f"pid: expected {A_NUMBER}, or several, got -1"),
         (
+            opened(pid=1 << 33),
+            f"pid: expected {A_NUMBER}, or several, up to 4194304, got 8589934592",
+        ),
+        (
             opened(programs="a"),
             "programs 'a': no program has that name: expected sched_process_exit",
         ),

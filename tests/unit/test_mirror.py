@@ -35,7 +35,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "cli/digest": "kernel/test_summary.py",
     "mcp/schemas": "kernel/test_mcp.py",
     "mcp/server": "kernel/test_mcp.py",
-    "mcp/tools": "kernel/test_mcp.py",
     "cli/mcp_command": "kernel/test_mcp.py",
     "collection/cgroup_ids": "kernel/test_exporter.py",
     "collection/code_info": "kernel/test_load.py kernel/test_refusals.py",
