@@ -174,7 +174,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "sys/call": "kernel/test_syscall.py",
     **dict.fromkeys(
         (
-            *("tui/about", "tui/changes", "tui/copies", "tui/details", "tui/dialogs", "tui/grid"),
+            *("tui/about", "tui/changes", "tui/details", "tui/dialogs", "tui/grid"),
             *(
                 "tui/foot",
                 "tui/header",
