@@ -234,6 +234,7 @@ def read_batch(item: Item, schemas: dict[int, Schema], where: str) -> Batch:
     except (KeyError, struct.error) as error:
         raise RecordingError(f"{where}: malformed batch: {error}") from None
     is_cut = at != len(body) or any(len(part.raw) < records * part.stride for part in parts)
+    is_cut |= records > 0 and any(part.stride == 0 for part in parts)
     if is_cut or (records and len(parts) < (1 if schema.is_stream else 2)):
         raise RecordingError(f"{where}: malformed batch: its records are cut")
     return Batch(

@@ -88,7 +88,7 @@ class Playback:
                 now = time.monotonic()
                 begin = begin or (now, batch.time_ns)
                 due = begin[0] + (batch.time_ns - begin[1]) / 1e9 / self._speed
-                if due > now and self._stopped.wait(due - now):
+                if due > now and self._stopped.wait(min(due - now, threading.TIMEOUT_MAX)):
                     return
             if self._stopped.is_set():
                 return

@@ -4,6 +4,7 @@ import fcntl
 import os
 import random
 import struct
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ import beepy as api
 from beepy.btf.btf import Btf
 from beepy.btf.writer import BtfWriter
 from beepy.errors import BeepyError, OutputError, RecordingError, UsageError
-from beepy.events.batch import Batch, Schema
+from beepy.events.batch import Batch, Part, Schema
 from beepy.events.decoder import Decoder
 from beepy.events.metrics import decide
 from beepy.obj.measures import Measure
@@ -299,6 +300,25 @@ def _make_version1() -> None:
     record(
         Path(__file__).parent / "version1.rec", [ring(schema, [Exits.record(b"bash", 42)])], schema
     )
+
+
+@pytest.mark.parametrize("records", [1, 1 << 31])
+def test_rows_of_no_bytes_are_refused(records: int) -> None:
+    none = ring(EVENTS, [event(1)])._replace(records=records, length=0)
+    raw = items.batch_item(0, none._replace(parts=(Part(b"", 0, 0),)))
+    item = blocks.Item(items.Kind.BATCH, raw[5:])
+    with pytest.raises(RecordingError, match="its records are cut"):
+        items.read_batch(item, {0: EVENTS}, "x")
+
+
+def test_a_time_in_another_century_is_waited_for_until_it_is_stopped(tmp_path: Path) -> None:
+    path = tmp_path / "x.rec"
+    record(path, [ring(EVENTS, [event(1)])._replace(time_ns=at) for at in (1, (1 << 63) - 1)])
+    with Playback(str(path), 0.001) as playback:
+        timer = threading.Timer(0.05, playback.stop)
+        timer.start()
+        assert len(list(playback)) == 1
+        timer.join()
 
 
 def counted(path: Path, **fields: Any) -> Schema:  # noqa: ANN401 - of any kind
