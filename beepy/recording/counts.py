@@ -14,6 +14,7 @@ from typing import Any
 from beepy.errors import RecordingError
 from beepy.events.batch import Schema
 from beepy.events.stats import RunStats
+from beepy.text import safe
 
 
 def document(stats: RunStats, numbers: Mapping[Schema, int]) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def read(
 
 
 def _named(image: object, name: object) -> tuple[str, str]:
-    return str(image), str(name)
+    return str(image), safe(str(name))  # it may be printed as it is
 
 
 def _known(count: object) -> int | None:

@@ -54,6 +54,12 @@ def test_a_part_of_a_run_has_the_losses_of_its_batches(tmp_path: Path) -> None:
         assert run.stats.total_lost == 3
 
 
+def test_places_are_safe_for_a_terminal() -> None:
+    stats = RunStats()
+    counts.read({"lost_at": [["image", "\x1b[2J", 1]]}, NUMBERS, stats, "x")
+    assert summary_line(stats, 0).endswith(r"1 lost (\x1b[2J), 0.0 s")
+
+
 @pytest.mark.parametrize(
     "damage",
     [
