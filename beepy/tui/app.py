@@ -121,7 +121,8 @@ class ScreenApp(App[None]):
         """End, from any thread or signal handler."""
         self._is_leaving = True
         if self.loop:
-            self.loop.call_soon_threadsafe(self.action_leave)
+            with suppress(RuntimeError):  # it is closed: the screen has ended
+                self.loop.call_soon_threadsafe(self.action_leave)
 
     def ended(self) -> None:
         """Note that no more rows come, from the run's thread; the screen stays."""

@@ -177,6 +177,29 @@ def test_top_values_are_counted_and_filter() -> None:
     use(model_of(EXITS.schema)[0], steps, batches=half)
 
 
+def test_derived_fields_are_columns_too() -> None:
+    decoder = Decoder(EXITS.schema)
+    Arrangement(("+age",)).apply([decoder])
+    model = Model(DEFAULT, 100)
+    model.open([decoder])
+
+    async def steps(pressed: Pressed) -> None:
+        table = pressed.app.table
+        assert table
+        assert pressed.lines[2].split()[-1] == "age"
+        await pressed.press("right", "t")
+        assert pressed.line("100.0% ████████████████████ 5ns")
+        await pressed.press("enter")
+        assert "filter: age == 5" in pressed.lines[1]
+        await pressed.press("enter")
+        assert pressed.line("age         5ns")
+        await pressed.press("escape", "escape", "f", "ctrl+u")
+        await pressed.type("ag")
+        assert "age (Tab)" in pressed.lines[-2]
+
+    use(model, steps, batches=[rows(0, 30)])
+
+
 def test_rows_are_sorted_and_columns_arranged() -> None:
     async def steps(pressed: Pressed) -> None:
         table = pressed.app.table
