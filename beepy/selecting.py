@@ -65,7 +65,10 @@ def resolve(chosen: Subjects) -> Selection:
     """Return what the kernel compares. Raises UsageError, AttachError for what is not there."""
     names = []
     for comm in chosen.comms:
-        name = os.fsencode(comm)
+        try:
+            name = os.fsencode(comm)
+        except UnicodeEncodeError:  # half of a pair, as JSON may have it
+            name = b""
         if not 0 < len(name) <= MAX_NAME or b"\0" in name:
             why = f"a process has a name of 1 to {MAX_NAME} bytes"
             raise UsageError(worded(f"--comm '{safe(comm)}': {why}"))

@@ -15,8 +15,8 @@ from beepy.cli.stdio import STDERR, STDOUT, eprint, redirect_to_null
 from beepy.errors import UsageError
 from beepy.events.batch import Schema
 from beepy.events.stats import RunStats
-from beepy.launch import Launched, RunRequest, launch
-from beepy.obj.spec import Role
+from beepy.launch import Launched, launch
+from beepy.request import RunRequest
 from beepy.session import Run
 from beepy.text import safe
 from beepy.width import columns_of_terminal
@@ -29,10 +29,8 @@ if TYPE_CHECKING:
     from beepy.kernel.link import Step  # only types
     from beepy.tui.showing import Showing  # not for every run
 
-_DEFAULT_PORT: Final = 9091  # bee's
 LOST: Final = "lost"  # values of --fail-on-loss
 MISSED: Final = "missed"
-_METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
 
 
 class ShowOptions(NamedTuple):
@@ -240,6 +238,7 @@ def _steps(options: ShowOptions, running: Run) -> "Sequence[Step]":
     if (
         options.record
         or output.names_stacks
+        or output.is_screen  # its filters may ask for fields of processes, its recordings do
         or drop.asks_for_names(running.decoders, shows_meanings=output.shows_meanings)
     ):
         steps.append("names")

@@ -121,8 +121,11 @@ class TopDialog(Dialog):
     def lines(self) -> Sequence[Segments]:
         """Return a line for each value, with its count and share."""
         rows = self._table.rows
-        counts = Counter(rows.values(self._field))
-        ranked = counts.most_common(_MAX_VALUES)
+        column = rows.values(self._field)
+        # arrays may have structs, which are dicts
+        keys_of = list(map(repr, column)) if self._field.codec.inner else column
+        values = dict(zip(keys_of, column, strict=True))
+        ranked = [(values[key], count) for key, count in Counter(keys_of).most_common(_MAX_VALUES)]
         self._values = [value for value, _ in ranked]
         cell = cells_of(rows.decoder)[self._field]
         total, most = len(rows) or 1, ranked[0][1] if ranked else 1

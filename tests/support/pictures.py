@@ -17,9 +17,10 @@ from typing import Final
 
 from beepy.chosen import Chosen
 from beepy.cli.screen import _images
-from beepy.launch import Launched, RunRequest, launch, replay
+from beepy.launch import Launched, launch, replay
 from beepy.outputs import DEFAULT
 from beepy.recording.recorder import Recorder
+from beepy.request import RunRequest
 from beepy.session import Run
 from beepy.text import safe
 from beepy.tui.about import About

@@ -2,12 +2,14 @@
 
 import json
 import re
+import struct
 from pathlib import Path
 
 import pytest
 
+from beepy.btf.writer import BtfWriter
 from beepy.events.arrangement import Arrangement
-from beepy.events.batch import Batch
+from beepy.events.batch import Batch, Machine
 from beepy.events.decoder import Decoder
 from beepy.events.stats import RunStats
 from beepy.outputs import DEFAULT
@@ -478,3 +480,35 @@ def test_the_line_on_top_has_the_counts() -> None:
         assert re.search(r" [3-5]/s +█ ", pressed.lines[0])
 
     use(model_of(EXITS.schema)[0], steps, about=ABOUT, stats=stats)
+
+
+@pytest.mark.parametrize(("fields", "raw"), [(("+user",), False), ((), True), ((), False)])
+def test_boxes_show_what_columns_do(*, fields: tuple[str, ...], raw: bool) -> None:
+    """Fields that are computed, numbers as they are, names that the machine knows."""
+    w = BtfWriter()
+    u32, state = w.integer("u32", 4, 0), w.enum("state", {"IDLE": 0, "BUSY": 5})
+    pairs = w.array(w.struct("pair", 8, [("a", u32, 0), ("b", u32, 32)]), 2)
+    members = [("uid", u32, 0), ("state", state, 32), ("pairs", pairs, 64)]
+    machine = Machine(user=lambda number: {7: "unal"}.get(number, ""))
+    schema = stream(w, w.struct("event", 24, members))._replace(machine=machine)
+    decoder = Decoder(schema)
+    Arrangement(fields, raw=raw).apply([decoder])
+    model = Model(DEFAULT, 100)
+    model.open([decoder])
+
+    async def steps(pressed: Pressed) -> None:
+        await pressed.press("home")
+        for field in ("uid", "state", "pairs", *["user"] * bool(fields)):
+            table = pressed.app.table
+            assert table
+            table.column = table.grid.names.index(field)
+            await pressed.press("t")
+            assert pressed.line("100.0%")
+            assert raw or field not in {"uid", "user"} or "unal" in pressed.line("100.0%")
+            await pressed.press("escape")
+        await pressed.press("enter")
+        assert re.search("uid +7" if raw else "uid +unal +7", pressed.text)
+        assert bool(re.search("user +unal", pressed.text)) == bool(fields)
+
+    app = use(model, steps, batches=[ring(schema, [struct.pack("<6I", 7, 5, 1, 2, 3, 4)])])
+    assert app.failure is None
