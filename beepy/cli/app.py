@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Annotated, Final, NamedTuple
 
@@ -35,10 +35,13 @@ class _Row(NamedTuple):
     settings: tuple[str, ...]
     function: str = ""
 
-    def load(self, name: str) -> Callable[..., None]:
-        """Import the command of that name and add its shared options."""
+    def load(self, name: str, arguments: Sequence[str] | None = None) -> Callable[..., None]:
+        """Import the command of that name and add its shared options.
+
+        With ``arguments`` it need not know the options that they do not set.
+        """
         module = import_module(f"beepy.cli.{self.module}")
-        return with_settings(getattr(module, self.function or name), self.settings)
+        return with_settings(getattr(module, self.function or name), self.settings, arguments)
 
 
 COMMANDS: Final[Mapping[str, _Row]] = {
@@ -139,7 +142,7 @@ def _chosen() -> list[str]:
 def _run(arguments: list[str]) -> object:
     if arguments[0] in COMMANDS:
         command, *arguments = arguments
-        app, program_name = command_app(command), f"beepy {command}"
+        app, program_name = command_app(command, arguments), f"beepy {command}"
     else:
         app, program_name = group_app(), "beepy"
     try:
@@ -150,10 +153,13 @@ def _run(arguments: list[str]) -> object:
         raise stdio.write_error(error) from error  # from help, which typer itself writes
 
 
-def command_app(command: str) -> typer.Typer:
-    """Return an app of this command alone: the others need not be imported."""
+def command_app(command: str, arguments: Sequence[str] | None = None) -> typer.Typer:
+    """Return an app of this command alone: the others need not be imported.
+
+    With ``arguments`` it need not know the options that they do not set.
+    """
     app = _new_app()
-    app.command(command, cls=Command)(COMMANDS[command].load(command))
+    app.command(command, cls=Command)(COMMANDS[command].load(command, arguments))
     return app
 
 

@@ -14,7 +14,6 @@ from typing import Final
 
 from beepy import capability, uapi
 from beepy.errors import KernelError
-from beepy.events import meaning
 from beepy.events.decoder import Decoder
 from beepy.kernel.link import Step
 from beepy.launch import Launched, Loaded
@@ -95,6 +94,8 @@ def asks_for_names(decoders: Iterable[Decoder], *, shows_meanings: bool) -> bool
     for decoder in decoders:
         asked = set(decoder.asks)
         if shows_meanings and not decoder.plain:
+            from beepy.events import meaning  # noqa: PLC0415 - not every output shows them
+
             asked.update([function for _, function in meaning.named_numbers(decoder.shown())])
         if not _PRIVILEGED.isdisjoint(asked):
             return True
