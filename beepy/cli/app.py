@@ -144,7 +144,9 @@ def _run(arguments: list[str]) -> object:
         command, *arguments = arguments
         app, program_name = command_app(command, arguments), f"beepy {command}"
     else:
-        app, program_name = group_app(), "beepy"
+        # the list of commands shows none of their options
+        known = () if len(arguments) == 1 else None
+        app, program_name = group_app(arguments=known), "beepy"
     try:
         return app(args=arguments, prog_name=program_name, standalone_mode=False)
     except OSError as error:
@@ -163,11 +165,16 @@ def command_app(command: str, arguments: Sequence[str] | None = None) -> typer.T
     return app
 
 
-def group_app(commands: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
-    """Return an app of several commands, with the options that come before their names."""
+def group_app(
+    commands: Iterable[str] = tuple(COMMANDS), arguments: Sequence[str] | None = None
+) -> typer.Typer:
+    """Return an app of several commands, with the options that come before their names.
+
+    With ``arguments`` the commands need not know the options that they do not set.
+    """
     app = _new_app()
     app.callback(cls=Group)(_group)
     for command in commands:
         row = COMMANDS[command]
-        app.command(command, cls=Command, rich_help_panel=row.panel)(row.load(command))
+        app.command(command, cls=Command, rich_help_panel=row.panel)(row.load(command, arguments))
     return app

@@ -12,7 +12,7 @@ from contextlib import suppress
 from errno import EPERM
 from typing import Final
 
-from beepy import capability, uapi
+from beepy import uapi
 from beepy.errors import KernelError
 from beepy.events.decoder import Decoder
 from beepy.kernel.link import Step
@@ -119,8 +119,11 @@ def _bits(held: int, steps: Iterable[Step]) -> int:
     kept = 0
     for name in [name for step in steps for name in TABLE[step]]:
         wanted = 1 << CAPABILITIES[name]
-        if not held & wanted and (whole := capability.included_in(name)):
-            wanted = 1 << CAPABILITIES[whole]
+        if not held & wanted:
+            from beepy import capability  # noqa: PLC0415 - root has them all
+
+            if whole := capability.included_in(name):
+                wanted = 1 << CAPABILITIES[whole]
         kept |= held & wanted
     return kept
 
