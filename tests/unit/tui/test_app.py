@@ -171,6 +171,25 @@ def test_top_values_are_counted_and_filter() -> None:
     use(model_of(EXITS.schema)[0], steps, batches=half)
 
 
+def test_top_values_that_are_long_paths_are_cut_at_the_beginning() -> None:
+    writer = EXITS.writer
+    text = writer.array(writer.integer("char", 1), 256)
+    schema = stream(writer, writer.struct("opens", 256, [("fname", text, 0)]))
+    records = [f"/usr/{'x' * 70}/{name}".encode().ljust(256, b"\0") for name in ("one", "two")]
+
+    async def steps(pressed: Pressed) -> None:
+        await pressed.press("t")
+        for name in ("one", "two"):
+            assert re.search(rf" …x+/{name}│$", pressed.line(f"x/{name}│"))
+        assert max(map(len, pressed.lines)) == 80
+        await pressed.pilot.resize_terminal(60, 24)
+        await pressed.settle()
+        assert max(map(len, pressed.lines)) == 60
+        assert any(line.endswith("…│") for line in pressed.lines)
+
+    use(model_of(schema)[0], steps, batches=[ring(schema, records)])
+
+
 def test_rows_are_sorted_and_columns_arranged() -> None:
     async def steps(pressed: Pressed) -> None:
         table = pressed.app.table
