@@ -257,6 +257,7 @@ def test_rows_are_copied_written_and_recorded(
         assert "5 rows recorded" in pressed.lines[-1]
         assert "REC" not in pressed.lines[0]
         recording.write(rows(35, 5))
+        assert recording.done == ["5 rows recorded: beepy replay image.rec"]
 
     use(model, steps, batches=[rows(0, 30)], recording=recording)
     from beepy.recording.playback import Playback
