@@ -60,7 +60,8 @@ class ScreenApp(App[None]):
         self._stats = stats
         self._keeping = Keeping(recording)
         self._rates = Rates()
-        self._header = Header(about, stats, self._rates)
+        has_events = any(schema.is_stream for schema in model.maps)
+        self._header = Header(about, stats, self._rates, has_events=has_events)
         self._ticks = 0
         self.foot = Foot()
         self.prompt = Prompt()

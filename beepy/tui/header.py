@@ -44,12 +44,17 @@ class Rates:
 
 
 class Header:
-    """Makes the segments of the line from the counts of a run."""
+    """Makes the segments of the line from the counts of a run.
 
-    def __init__(self, about: About, stats: RunStats, rates: Rates) -> None:
+    ``has_events``: a map is a stream. Rows of tables come when beepy reads them, so their rate says
+    nothing.
+    """
+
+    def __init__(self, about: About, stats: RunStats, rates: Rates, *, has_events: bool) -> None:
         self._about = about
         self._stats = stats
         self._rates = rates
+        self._has_events = has_events
         self.recording = ""  # the file that rows are recorded to now
         self.ended = False
 
@@ -87,7 +92,7 @@ class Header:
             parts += [] if self.ended else [[Segment("reading", styles.NOTE)]]
         elif self.ended:
             parts.append([Segment("ended", styles.NOTE)])
-        else:
+        elif self._has_events:
             rate = f"{_number(rates[-1])}/s " if rates else ""
             parts.append([Segment(rate, styles.BOLD), Segment(sparkline(rates, spark), styles.BAR)])
         parts.append(_lost(stats))

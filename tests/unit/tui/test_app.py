@@ -400,6 +400,9 @@ def test_a_table_changes_in_place() -> None:
         shown = pressed.app.table
         assert shown
         assert "3 entries" in pressed.lines[1]
+        pressed.app._rates._at -= 2
+        await pressed.settle()
+        assert not re.search(r"\d/s", pressed.lines[0])  # how often it is read says nothing
         assert [line.split()[:2] for line in pressed.lines[3:6]] == [
             ["1", "11"],
             ["2", "20"],
