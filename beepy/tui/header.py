@@ -3,10 +3,12 @@
 import math
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import Final
 
 from rich.segment import Segment
 
+from beepy.events.batch import Schema
 from beepy.events.stats import RunStats
 from beepy.tui import styles
 from beepy.tui.about import About
@@ -46,15 +48,16 @@ class Rates:
 class Header:
     """Makes the segments of the line from the counts of a run.
 
-    ``has_events``: a map is a stream. Rows of tables come when beepy reads them, so their rate says
-    nothing.
+    The rate is not shown if all maps are tables, whose rows come when beepy reads them.
     """
 
-    def __init__(self, about: About, stats: RunStats, rates: Rates, *, has_events: bool) -> None:
+    def __init__(
+        self, about: About, stats: RunStats, rates: Rates, schemas: Iterable[Schema]
+    ) -> None:
         self._about = about
         self._stats = stats
         self._rates = rates
-        self._has_events = has_events
+        self._has_events = any(schema.is_stream for schema in schemas)
         self.recording = ""  # the file that rows are recorded to now
         self.ended = False
 

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from textual import events
 
 from beepy.events.batch import Batch
 from beepy.events.stats import RunStats
@@ -152,6 +153,22 @@ def test_a_text_is_searched() -> None:
         assert marked == ["mak"]
         await pressed.press("escape")
         assert "/mak" not in pressed.lines[1]
+
+    use(model_of(EXITS.schema)[0], steps, batches=[rows(0, 30)])
+
+
+@pytest.mark.parametrize("text", ["bash", "zxcvq", "yn[k ?/"])
+def test_keys_that_come_together_are_the_prompt_s(text: str) -> None:
+    async def steps(pressed: Pressed) -> None:
+        for keys_at_once in (["up", "slash", *text, "enter"], ["f", *"pid == 4", "enter"]):
+            for key in keys_at_once:
+                character = {"slash": "/"}.get(key, key if len(key) == 1 else None)
+                pressed.app.post_message(events.Key(key, character))
+            await pressed.settle()
+        assert pressed.app.table
+        assert pressed.app.table.search.text == text
+        assert "filter: pid == 4" in pressed.lines[1]
+        assert pids(pressed) == [4]
 
     use(model_of(EXITS.schema)[0], steps, batches=[rows(0, 30)])
 
