@@ -44,6 +44,8 @@ def test_new_rows_come_at_the_bottom_until_it_is_paused() -> None:
         assert "paused, 10 newer" in pressed.lines[1]
         await pressed.press("space")
         assert pids(pressed)[-1] == 119
+        await pressed.press("down", "pagedown")  # it is at the end
+        assert "paused" not in pressed.lines[1]
         await pressed.press("up")
         await pressed.write(rows(120, 5))
         assert pids(pressed)[-1] == 119
@@ -53,6 +55,16 @@ def test_new_rows_come_at_the_bottom_until_it_is_paused() -> None:
         assert "paused" not in pressed.lines[1]
 
     use(model_of(EXITS.schema)[0], steps, batches=[rows(0, 100)])
+
+
+def test_where_there_are_no_rows_nothing_is_paused() -> None:
+    async def steps(pressed: Pressed) -> None:
+        await pressed.press("up", "pageup", "down", "home")
+        await pressed.write(rows(0, 3))
+        assert pids(pressed) == [0, 1, 2]
+        assert "paused" not in pressed.lines[1]
+
+    use(model_of(EXITS.schema)[0], steps)
 
 
 def test_the_cursor_goes_everywhere() -> None:
