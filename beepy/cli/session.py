@@ -152,15 +152,7 @@ def _show(
             showing = _showing(options, launched)
             if showing:
                 summary.callback(showing.close)
-            instead = digest or showing  # of the rows on stdout
-            started = _attach(
-                launched,
-                options,
-                lines,
-                timeout,
-                sink=instead.sink if instead else None,
-                leave=showing.leave if showing else signals.end_stalled_write,
-            )
+            started = _attach(launched, options, lines, timeout, digest=digest, showing=showing)
             summary.push(partial(summary_line.print_summary, running.stats, started, options.cost))
             if digest:
                 summary.push(partial(digest.print, started))
@@ -189,18 +181,19 @@ def _attach(
     lines: Callable[[Launched], Iterable[str]],
     timeout: float | None,
     *,
-    sink: "Sink | None",
-    leave: Callable[[], None],
+    digest: "Digest | None",
+    showing: "Showing | None",
 ) -> float:
     """Open the outputs, attach, and report it on stderr; return the (monotonic) start time.
 
-    ``sink`` takes the place of the output, unless it is None. The first signal calls ``leave``.
+    ``digest`` or ``showing`` takes the place of the output, if there is one.
     """
     running, loaded, chosen, *_ = launched
     row_options = _row_options(options, running)
     # errors of the outputs, such as a port in use, are raised before anything is attached
     metrics = metrics_page.listen(chosen, options, running, row_options, loaded)
-    rows, intervals = _rows(options, running, row_options, sink)
+    instead = digest or showing
+    rows, intervals = _rows(options, running, row_options, instead.sink if instead else None)
     if options.record:
         from beepy.cli import recorded  # noqa: PLC0415 - few runs record
 
@@ -209,7 +202,7 @@ def _attach(
     started = time.monotonic()
     gc.freeze()  # all objects so far live as long as the run: the collector need not visit them
     gc.enable()
-    _stop_by_signals(running, leave)
+    _stop_by_signals(running, showing)
     if timeout is not None:
         signals.end_stalled_write(timeout)
     launched.attached.append(partial(drop.drop, launched, _steps(options, running)))
@@ -303,15 +296,18 @@ def _row_options(options: ShowOptions, running: Run) -> outputs.RowOptions:
     )
 
 
-def _stop_by_signals(running: Run, leave: Callable[[], None]) -> None:
-    """Let the first signal stop the run and call ``leave``, a second one raise KeyboardInterrupt.
+def _stop_by_signals(running: Run, showing: "Showing | None") -> None:
+    """Let the first signal stop the run and its screen, a second one raise KeyboardInterrupt.
 
     Stopping a run that has ended does nothing.
     """
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's own
-        signals.handle(signals.interrupt)
+        signals.handle(showing.again if showing else signals.interrupt)
         running.stop()
-        leave()
+        if showing:
+            showing.leave()
+        else:
+            signals.end_stalled_write()
 
     signals.handle(stop)

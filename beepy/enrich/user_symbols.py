@@ -167,7 +167,7 @@ class UserSymbols:
         file, identity = _read_file(os.fsencode(link))
         if not file.headers and mapping.path.startswith(b"/"):
             file, identity = _read_file(path, mapping.inode)
-        if file.functions and not file.functions.whole and identity:
+        if file.functions is not None and not file.functions.whole and identity:
             apart = os.fsencode(f"{self._debug}/{identity[:2]}/{identity[2:]}.debug")
             file = file._replace(apart=_read_file(apart)[0].functions)
         return file

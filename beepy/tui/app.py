@@ -121,7 +121,8 @@ class ScreenApp(App[None]):
         """End, from any thread or signal handler."""
         self._is_leaving = True
         if self.loop:
-            self.loop.call_soon_threadsafe(self.action_leave)
+            with suppress(RuntimeError):  # it is closed: the screen has ended
+                self.loop.call_soon_threadsafe(self.action_leave)
 
     def ended(self) -> None:
         """Note that no more rows come, from the run's thread; the screen stays."""
@@ -217,8 +218,7 @@ class ScreenApp(App[None]):
 
     def action_open(self) -> None:
         """Show all of a row."""
-        table = self.table
-        if table and len(table.rows):
+        if (table := self.table) and len(table.rows):
             self.push_screen(RowDialog(table), self._filter_by)
 
     def action_top(self) -> None:

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from rich.segment import Segment
 
-from beepy.events.batch import Batch
+from beepy.events.batch import NO_MACHINE, Batch
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
 from beepy.events.stacks import Stacks
@@ -48,8 +48,10 @@ def details(stacks: Stacks, decoder: Decoder, row: Batch, columns: int) -> list[
 
 
 def _fields(decoder: Decoder, row: Batch, columns: int) -> Iterator[Detail]:
-    fields = decoder.fields
-    shown, exact = cells(fields, decoder.schema.clock), cells(fields, exact=True)
+    fields, schema = tuple(dict.fromkeys((*decoder.fields, *decoder.shown()))), decoder.schema
+    # a vocabulary has names in fields of their own
+    machine = NO_MACHINE if schema.vocabulary else schema.machine
+    shown, exact = cells(fields, schema.clock, machine), cells(fields, exact=True)
     names = [2 * (len(field.path) - 1) + len(safe(field.path[-1])) for field in fields]
     name_width = min(max(names, default=0), _MAX_NAME)
     values = decoder.values(row, fields)

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 
 from beepy.events.fields import Field
-from beepy.outputs.columns.cells import cells
+from beepy.outputs.columns.cells import cells_of
 from beepy.text import safe
 from beepy.tui import keys, styles
 from beepy.tui.completion import equals
@@ -128,7 +128,7 @@ class TopDialog(Dialog):
         counts = Counter(rows.values(self._field))
         ranked = counts.most_common(_MAX_VALUES)
         self._values = [value for value, _ in ranked]
-        cell = cells(rows.decoder.fields, rows.decoder.schema.clock)[self._field]
+        cell = cells_of(rows.decoder)[self._field]
         total, most = len(rows) or 1, ranked[0][1] if ranked else 1
         lines = []
         for value, count in ranked:

@@ -72,6 +72,16 @@ def test_the_terminal_is_as_before(tmp_path: Path, end: Callable[[Tmux], None]) 
         assert any(line.startswith("time ") for line in lines[:summary])
 
 
+def test_two_signals_leave_the_terminal_as_before(tmp_path: Path) -> None:
+    with Tmux(tmp_path, [*BEEPY, *RUN]) as tmux:
+        tmux.until(shows_rows, ends)
+        tmux.signal(signal.SIGHUP, signal.SIGTERM)  # as a shell and the kernel do together
+        assert tmux.until_ended() == 130
+        assert tmux.modes() == PLAIN
+        before, after = tmux.settings()
+        assert before == after
+
+
 def test_a_crash_is_one_line_and_the_terminal_as_before(tmp_path: Path) -> None:
     script = CRASH.format(arguments=RUN)
     with Tmux(tmp_path, [sys.executable, "-W", "error", "-c", script], size=(160, 24)) as tmux:

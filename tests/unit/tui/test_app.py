@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 from textual import events
 
+from beepy.events.arrangement import Arrangement
 from beepy.events.batch import Batch
+from beepy.events.decoder import Decoder
 from beepy.events.stats import RunStats
+from beepy.outputs import DEFAULT
 from beepy.tui import keys
+from beepy.tui.model import Model
 from beepy.tui.recording import Recording
 from tests.support.command import ROOT
 from tests.support.events import Exits, ring, snapshot, stream, table
@@ -217,6 +221,29 @@ def test_top_values_that_are_long_paths_are_cut_at_the_beginning() -> None:
         assert any(line.endswith("…│") for line in pressed.lines)
 
     use(model_of(schema)[0], steps, batches=[ring(schema, records)])
+
+
+def test_derived_fields_are_columns_too() -> None:
+    decoder = Decoder(EXITS.schema)
+    Arrangement(("+age",)).apply([decoder])
+    model = Model(DEFAULT, 100)
+    model.open([decoder])
+
+    async def steps(pressed: Pressed) -> None:
+        table = pressed.app.table
+        assert table
+        assert pressed.lines[2].split()[-1] == "age"
+        await pressed.press("right", "t")
+        assert pressed.line("100.0% ████████████████████ 5ns")
+        await pressed.press("enter")
+        assert "filter: age == 5" in pressed.lines[1]
+        await pressed.press("enter")
+        assert pressed.line("age         5ns")
+        await pressed.press("escape", "escape", "f", "ctrl+u")
+        await pressed.type("ag")
+        assert "age (Tab)" in pressed.lines[-2]
+
+    use(model, steps, batches=[rows(0, 30)])
 
 
 def test_rows_are_sorted_and_columns_arranged() -> None:
