@@ -157,6 +157,7 @@ def _show(
             if showing:
                 from beepy.cli import screen  # noqa: PLC0415 - not for every run
 
+                summary.callback(screen.print_recorded, showing)  # before the summary
                 screen.show(showing, launched, options.replayed)
             else:
                 for _ in running.batches():

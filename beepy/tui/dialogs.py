@@ -16,9 +16,10 @@ from beepy.text import safe
 from beepy.tui import keys, styles
 from beepy.tui.completion import equals
 from beepy.tui.details import FIRST_FIELD, details
-from beepy.tui.line import Line, Listing, Segments
+from beepy.tui.line import Line, Listing, Segments, width_of
 from beepy.tui.stacks import Node, Tree
 from beepy.tui.table import Table
+from beepy.width import truncate
 
 _BARS: Final = 20
 _MAX_WIDTH: Final = 100  # columns of a dialog
@@ -52,6 +53,11 @@ class Dialog(ModalScreen[str]):
         """Show the lines."""
         self.listing.replace(self.lines())
         self.listing.focus()
+
+    @property
+    def columns(self) -> int:
+        """The width of the lines."""
+        return min(self.app.size.width, _MAX_WIDTH) - 2  # the border
 
     def lines(self) -> Sequence[Segments]:
         """Return what is listed."""
@@ -87,10 +93,8 @@ class RowDialog(Dialog):
     def lines(self) -> Sequence[Segments]:
         """Return the fields of the row under the cursor."""
         row = self._table.current()
-        columns = min(self.app.size.width, _MAX_WIDTH) - 2  # the border
-        self._details = (
-            details(self._table.stacks, self._table.model.decoder, row, columns) if row else []
-        )
+        decoder, stacks = self._table.model.decoder, self._table.stacks
+        self._details = details(stacks, decoder, row, self.columns) if row else []
         return [detail.segments for detail in self._details]
 
     def action_row(self, step: int) -> None:
@@ -132,14 +136,14 @@ class TopDialog(Dialog):
         lines = []
         for value, count in ranked:
             bar = "█" * (-(-count * _BARS // most))
-            lines.append(
-                [
-                    Segment(f"{count:>9,}", styles.BOLD),
-                    Segment(f" {count / total:>6.1%} "),
-                    Segment(f"{bar:<{_BARS}} ", styles.BAR),
-                    Segment(cell.text(value) or '""'),
-                ]
-            )
+            line = [
+                Segment(f"{count:>9,}", styles.BOLD),
+                Segment(f" {count / total:>6.1%} "),
+                Segment(f"{bar:<{_BARS}} ", styles.BAR),
+            ]
+            text = cell.text(value) or '""'
+            room = self.columns - width_of(line)
+            lines.append([*line, Segment(truncate(text, room, start=cell.path))])
         return lines
 
     def tick(self) -> None:

@@ -71,6 +71,9 @@ def test_a_recording_is_made_and_browsed(tmp_path: Path) -> None:
         tmux.until(lambda lines: "7 rows" in lines[1])
         tmux.press("q")
         assert tmux.until_ended() == 0
+        lines = tmux.history
+        end = lines.index("7 rows recorded: beepy replay exitsnoop.rec")
+        assert lines[end + 1].startswith("beepy: 7 shown, ")
     with Tmux(tmp_path, [*BEEPY, "replay", "exitsnoop.rec"]) as tmux:
         tmux.until(lambda lines: "print_exits  7 rows" in lines[2])
         assert re.match(r"..:..:.. .*█.* ..:..:..$", tmux.lines[1])  # when they came

@@ -36,18 +36,20 @@ DIRECTORY: Final = ROOT / "docs" / "screen"
 SIZE: Final = (100, 24)
 CELL: Final = 12.2  # units of a character
 SECONDS: Final = 8
-OURS: Final = 'print_exits: comm in ("make", "cc1", "ld", "worker-1")'
+LS: Final = 'comm == "ls"'
+OURS: Final = 'comm in ("make", "cc1", "ld", "worker-1")'
 
 
 def main() -> None:
     DIRECTORY.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name, work():
-        draw("rows", launched("opensnoop", where='comm == "ls"'))
-        draw("filter", launched("exitsnoop", where=OURS), "f", *'exit_code == 3 and comm == "')
+        draw("rows", launched("opensnoop", where=LS), options=f" --where '{LS}'")
+        typed = ("f", *'exit_code == 3 and comm == "')
+        draw("filter", launched("exitsnoop", where=OURS), *typed, options=f" --where '{OURS}'")
         draw("histogram", launched("runqlat"))
-        draw("table", launched("xdpcount", iface="lo"))
+        draw("table", launched("xdpcount", iface="lo"), options=" --iface lo")
         recording = Path(name) / "morning.rec"
-        record(launched("exitsnoop", "runqlat", where=OURS), recording)
+        record(launched("exitsnoop", "runqlat", where=f"print_exits: {OURS}"), recording)
         started = replay(str(recording), Chosen())
         draw("replay", started, *["left_square_bracket"] * 6, recording=recording.name)
 
@@ -103,7 +105,7 @@ def record(started: Launched, path: Path) -> None:
             pass
 
 
-def draw(name: str, started: Launched, *keys: str, recording: str = "") -> None:
+def draw(name: str, started: Launched, *keys: str, recording: str = "", options: str = "") -> None:
     timeline = Timeline() if recording else None
     model = Model(DEFAULT, 10_000, timeline)
     with started.run as run:
@@ -118,7 +120,7 @@ def draw(name: str, started: Launched, *keys: str, recording: str = "") -> None:
         if recording:
             worker.join()
             app.ended()
-        app.title = " ".join(["beepy", *words])
+        app.title = f"{' '.join(['beepy', *words])}{options}"
         (DIRECTORY / f"{name}.svg").write_text(plain(asyncio.run(press(app, keys))))
         run.stop()
         worker.join()

@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 
 import pytest
+from textual import events
 
 from beepy.btf.writer import BtfWriter
 from beepy.events.arrangement import Arrangement
@@ -49,6 +50,8 @@ def test_new_rows_come_at_the_bottom_until_it_is_paused() -> None:
         assert "paused, 10 newer" in pressed.lines[1]
         await pressed.press("space")
         assert pids(pressed)[-1] == 119
+        await pressed.press("down", "pagedown")  # it is at the end
+        assert "paused" not in pressed.lines[1]
         await pressed.press("up")
         await pressed.write(rows(120, 5))
         assert pids(pressed)[-1] == 119
@@ -58,6 +61,16 @@ def test_new_rows_come_at_the_bottom_until_it_is_paused() -> None:
         assert "paused" not in pressed.lines[1]
 
     use(model_of(EXITS.schema)[0], steps, batches=[rows(0, 100)])
+
+
+def test_where_there_are_no_rows_nothing_is_paused() -> None:
+    async def steps(pressed: Pressed) -> None:
+        await pressed.press("up", "pageup", "down", "home")
+        await pressed.write(rows(0, 3))
+        assert pids(pressed) == [0, 1, 2]
+        assert "paused" not in pressed.lines[1]
+
+    use(model_of(EXITS.schema)[0], steps)
 
 
 def test_the_cursor_goes_everywhere() -> None:
@@ -162,6 +175,22 @@ def test_a_text_is_searched() -> None:
     use(model_of(EXITS.schema)[0], steps, batches=[rows(0, 30)])
 
 
+@pytest.mark.parametrize("text", ["bash", "zxcvq", "yn[k ?/"])
+def test_keys_that_come_together_are_the_prompt_s(text: str) -> None:
+    async def steps(pressed: Pressed) -> None:
+        for keys_at_once in (["up", "slash", *text, "enter"], ["f", *"pid == 4", "enter"]):
+            for key in keys_at_once:
+                character = {"slash": "/"}.get(key, key if len(key) == 1 else None)
+                pressed.app.post_message(events.Key(key, character))
+            await pressed.settle()
+        assert pressed.app.table
+        assert pressed.app.table.search.text == text
+        assert "filter: pid == 4" in pressed.lines[1]
+        assert pids(pressed) == [4]
+
+    use(model_of(EXITS.schema)[0], steps, batches=[rows(0, 30)])
+
+
 def test_top_values_are_counted_and_filter() -> None:
     async def steps(pressed: Pressed) -> None:
         await pressed.press("t")
@@ -175,6 +204,25 @@ def test_top_values_are_counted_and_filter() -> None:
 
     half = [rows(0, 14, b"a"), rows(14, 16, b"b")]
     use(model_of(EXITS.schema)[0], steps, batches=half)
+
+
+def test_top_values_that_are_long_paths_are_cut_at_the_beginning() -> None:
+    writer = EXITS.writer
+    text = writer.array(writer.integer("char", 1), 256)
+    schema = stream(writer, writer.struct("opens", 256, [("fname", text, 0)]))
+    records = [f"/usr/{'x' * 70}/{name}".encode().ljust(256, b"\0") for name in ("one", "two")]
+
+    async def steps(pressed: Pressed) -> None:
+        await pressed.press("t")
+        for name in ("one", "two"):
+            assert re.search(rf" …x+/{name}│$", pressed.line(f"x/{name}│"))
+        assert max(map(len, pressed.lines)) == 80
+        await pressed.pilot.resize_terminal(60, 24)
+        await pressed.settle()
+        assert max(map(len, pressed.lines)) == 60
+        assert any(line.endswith("…│") for line in pressed.lines)
+
+    use(model_of(schema)[0], steps, batches=[ring(schema, records)])
 
 
 def test_derived_fields_are_columns_too() -> None:
@@ -267,6 +315,7 @@ def test_rows_are_copied_written_and_recorded(
         assert "5 rows recorded" in pressed.lines[-1]
         assert "REC" not in pressed.lines[0]
         recording.write(rows(35, 5))
+        assert recording.done == ["5 rows recorded: beepy replay image.rec"]
 
     use(model, steps, batches=[rows(0, 30)], recording=recording)
     from beepy.recording.playback import Playback
@@ -409,6 +458,9 @@ def test_a_table_changes_in_place() -> None:
         shown = pressed.app.table
         assert shown
         assert "3 entries" in pressed.lines[1]
+        pressed.app._rates._at -= 2
+        await pressed.settle()
+        assert not re.search(r"\d/s", pressed.lines[0])  # how often it is read says nothing
         assert [line.split()[:2] for line in pressed.lines[3:6]] == [
             ["1", "11"],
             ["2", "20"],
