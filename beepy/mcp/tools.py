@@ -133,9 +133,14 @@ class Tools:
         name = arguments["image"]
         image = self._image(name)
         timeout = arguments.get("timeout", min(_DEFAULT_TIMEOUT, self._limits.seconds))
-        texts = ("comm", "container", "pod", "unit")
-        chosen = {f"{key}s": tuple(arguments.get(key, ())) for key in ("pid", "uid", *texts)}
-        subjects = Subjects(**chosen)
+        subjects = Subjects(
+            pids=_integers(arguments, "pid"),
+            uids=_integers(arguments, "uid"),
+            comms=tuple(arguments.get("comm", ())),
+            containers=tuple(arguments.get("container", ())),
+            pods=tuple(arguments.get("pod", ())),
+            units=tuple(arguments.get("unit", ())),
+        )
         request = RunRequest(
             images=[image],
             options=self._options,
@@ -260,6 +265,10 @@ def _listed(arguments: Mapping[str, Any], name: str) -> tuple[str, ...]:
     return (arguments[name],) if arguments.get(name) else ()
 
 
+def _integers(arguments: Mapping[str, Any], name: str) -> tuple[int, ...]:
+    return tuple(map(int, arguments.get(name, ())))  # to JSON Schema 1.0 is an integer too
+
+
 def _arrangement(arguments: Mapping[str, Any]) -> Arrangement | None:
     fields = _listed(arguments, "fields")
     return Arrangement(fields, (), None) if fields else None
@@ -273,4 +282,4 @@ def _wanted(arguments: Mapping[str, Any]) -> Wanted | None:
         raise UsageError("top, by: expected both")
     if arguments.get("fields"):
         raise UsageError("fields: groups have those of `by`")
-    return Wanted(arguments["top"], arguments["by"], total=arguments.get("sum", ""))
+    return Wanted(int(arguments["top"]), arguments["by"], total=arguments.get("sum", ""))
