@@ -72,6 +72,51 @@ def test_the_terminal_is_as_before(tmp_path: Path, end: Callable[[Tmux], None]) 
         assert any(line.startswith("time ") for line in lines[:summary])
 
 
+@pytest.mark.parametrize(
+    ("numbers", "code"),
+    [
+        ([signal.SIGUSR1], 0),
+        ([signal.SIGQUIT], 0),
+        ([signal.SIGTERM, signal.SIGTERM], 130),
+    ],
+    ids=["SIGUSR1", "SIGQUIT", "two at once"],
+)
+def test_no_signal_leaves_the_terminal_in_disorder(
+    tmp_path: Path, numbers: Sequence[int], code: int
+) -> None:
+    with Tmux(tmp_path, [*BEEPY, *RUN]) as tmux:
+        tmux.until(shows_rows, ends)
+        for number in numbers:
+            tmux.signal(number)
+        assert tmux.until_ended() in (0, code)
+        assert tmux.modes() == PLAIN
+        before, after = tmux.settings()
+        assert before == after
+
+
+def test_an_exception_leaves_the_terminal_as_it_was() -> None:
+    """That of a second signal, while textual leaves the terminal."""
+    ours, theirs = pty.openpty()
+    script = """
+import termios, tty
+from beepy.tui.terminal_file import TerminalFile
+file = TerminalFile()
+with file.restored():
+    file.write("\\x1b[?1049h\\x1b[?25l")
+    tty.setraw(0)
+    raise KeyboardInterrupt
+"""
+    before = termios.tcgetattr(theirs)
+    command = [sys.executable, "-W", "error", "-c", script]
+    run = subprocess.run(command, stdin=theirs, stdout=theirs, stderr=-1, check=False)
+    assert run.returncode == -signal.SIGINT
+    assert termios.tcgetattr(theirs) == before
+    written = os.read(ours, 4096).decode()
+    assert written.index("[?1049h") < written.index("[?1049l") < written.index("[?25h")
+    os.close(theirs)
+    os.close(ours)
+
+
 def test_a_crash_is_one_line_and_the_terminal_as_before(tmp_path: Path) -> None:
     script = CRASH.format(arguments=RUN)
     with Tmux(tmp_path, [sys.executable, "-W", "error", "-c", script], size=(160, 24)) as tmux:
