@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from beepy.analysis.description import Description
-    from beepy.api import describe, images, open, replay, run, verify  # noqa: A004 - as in tarfile and wave
+    from beepy.api import open, replay, run  # noqa: A004 - as in tarfile and wave
     from beepy.collection.collection import Collection
     from beepy.collection.load import load
     from beepy.errors import (
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from beepy.events.stats import RunStats
     from beepy.events.tables import Table
     from beepy.hooks.target import Target
+    from beepy.image_api import describe, images, verify
     from beepy.obj.pinning import Pins
     from beepy.obj.spec import CollectionSpec
     from beepy.oci.image import Image
@@ -70,7 +71,7 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "beepy.analysis.description": "Description",
-    "beepy.api": "describe images open replay run verify",
+    "beepy.api": "open replay run",
     "beepy.collection.collection": "Collection",
     "beepy.collection.load": "load",
     "beepy.obj.pinning": "Pins",
@@ -88,6 +89,7 @@ _MODULES = {
     "beepy.events.tables": "Table",
     "beepy.hooks.target": "Target",
     "beepy.obj.spec": "CollectionSpec",
+    "beepy.image_api": "describe images verify",
     "beepy.oci.image": "Image",
     "beepy.oci.lookup": "find pull",
     "beepy.oci.options": "Options",

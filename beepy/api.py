@@ -12,7 +12,8 @@ from beepy.collection.missing import Missing
 from beepy.errors import UsageError
 from beepy.events.row import Row, Rows
 from beepy.hooks.target import Target
-from beepy.launch import RunRequest, launch
+from beepy.image_api import verifying
+from beepy.launch import launch
 from beepy.log import Log
 from beepy.obj.pinning import Pins
 from beepy.obj.spec import CollectionSpec, Value
@@ -20,14 +21,13 @@ from beepy.oci import lookup
 from beepy.oci.image import Image
 from beepy.oci.options import Options, PullPolicy
 from beepy.oci.signatures.signer import Signer
-from beepy.oci.store import Entry
+from beepy.request import RunRequest
 from beepy.selecting import Subjects
 from beepy.session import Run
 from beepy.text import safe
 from beepy.trace.lines import TraceLine
 
 if TYPE_CHECKING:
-    from beepy.analysis.description import Description  # a run needs none of it
     from beepy.events.arrangement import Arrangement  # few runs arrange
 
 _log = Log(__name__)
@@ -136,14 +136,10 @@ def open(  # noqa: A001 - as in tarfile and wave
     for name, seconds in {"interval": interval, "timeout": timeout}.items():
         if seconds is not None:
             arguments.expect_seconds(name, seconds)
-    arguments.expect("count", [count], "a number above 0", int | None)
-    if count is not None and count < 1:
-        raise arguments.wrong_value("count", "a number above 0", count)
+    arguments.expect_positive("count", count)
     arguments.expect("until", [until], "an expression", str)
     arguments.expect("rewrite", [rewrite], "True or False", bool)
-    arguments.expect("max_overhead", [max_overhead], "a number above 0", int | float | None)
-    if max_overhead is not None and not max_overhead > 0:
-        raise arguments.wrong_value("max_overhead", "a number above 0", max_overhead)
+    arguments.expect_positive("max_overhead", max_overhead, int | float)
     if shed and max_overhead is None:
         raise UsageError("shed: expected max_overhead too")
     if trace is not None and not callable(trace):
@@ -152,7 +148,7 @@ def open(  # noqa: A001 - as in tarfile and wave
     arguments.expect("pins", [pins], "Pins(...)", Pins | None)
     arguments.expect("options", [options], "Options(...)", Options | None)
     chosen = options or Options()
-    chosen = _verifying(
+    chosen = verifying(
         chosen if pull is None else chosen._replace(pull=pull), policy, verify=verify
     )
     is_asked = chosen.verify or chosen.policy is not None
@@ -162,8 +158,8 @@ def open(  # noqa: A001 - as in tarfile and wave
     directories = (cgroup,) if isinstance(cgroup, str | Path) else cgroup
     arguments.expect("cgroup", directories, "a path, or several", str | Path)
     subjects = Subjects(
-        pids=arguments.numbers("pid", pid, 1),
-        uids=arguments.numbers("uid", uid, 0),
+        pids=arguments.numbers("pid", pid, 1, arguments.MAX_PID),
+        uids=arguments.numbers("uid", uid, 0, arguments.MAX_UID),
         comms=tuple(arguments.listed("comm", comm)),
         cgroups=tuple(map(str, directories)),
         containers=tuple(arguments.listed("container", container)),
@@ -228,8 +224,8 @@ def replay(
 
     arguments.expect("path", [path], "a path", str | Path)
     arguments.expect("until", [until], "an expression", str)
-    if speed is not None:
-        arguments.expect_seconds("speed", speed)
+    arguments.expect_positive("count", count)
+    arguments.expect_positive("speed", speed, int | float)
     chosen = Chosen(arguments.listed("filters", filters), arguments.listed("where", where))
     arrangement = _arrangement(fields, sort, limit, raw=raw)
     return launch_replay(
@@ -321,91 +317,11 @@ def run(
                     _log.warning("%s: %d events lost", place, lost)
 
 
-def describe(
-    image: str | Path | Image,
-    program: int = 0,
-    *,
-    check: bool = False,
-    btf: Btf | str | Path | None = None,
-    relocations: bool = False,
-    types: Mapping[str, str] = _NO_TYPES,
-    options: Options | None = None,
-) -> "Description":
-    """Return the description of an image, which is not loaded.
-
-    ``program`` is the number of its object, if it has several. ``check`` asks whether this kernel
-    can run it (its answer is ``check`` of what is returned); with ``btf``, the types of another
-    kernel or a file of them, whether that one can. ``relocations`` lists the CO-RE relocations too.
-    ``types`` are the types of maps' records, as for ``open``.
-    Needs no privilege without ``check``. Raises BeepyError, and IndexError for an object that the
-    image does not have.
-    """
-    from beepy.inspection import inspect  # noqa: PLC0415 - a run needs none of it
-
-    arguments.expect("btf", [btf], "a path, or types", Btf | str | Path | None)
-    if btf and not (check or relocations):
-        raise UsageError("btf: expected check=True or relocations=True too")
-    found = lookup.find(image, options or Options())
-    described = inspect(found, check=check, btf=btf, relocations=relocations, types=types)
-    return described[program]
-
-
-def verify(
-    image: str | Path,
-    *signers: Signer,
-    policy: str | Path | None = None,
-    options: Options | None = None,
-) -> Image:
-    """Return an image that one of ``signers`` has signed, or that a policy accepts.
-
-    Its ``signature`` is the one that was verified, None for an image that is accepted without, such
-    as a bundled one. What is returned can be run. Raises UntrustedImage and other BeepyErrors.
-    """
-    arguments.expect("image", [image], "its name or path", str | Path)
-    if not signers and policy is None:
-        raise UsageError("signers: expected at least one, or a policy")
-    return lookup.find(image, _verifying(options or Options(), policy, verify=signers))
-
-
-def images(options: Options | None = None) -> list[Entry]:
-    """Return the images that need no network: the local stores', then the bundled ones."""
-    return [entry for entry, _ in lookup.list_images(options or Options())]
-
-
-def _verifying(
-    options: Options, policy: str | Path | None, *, verify: bool | Signer | Sequence[Signer]
-) -> Options:
-    """Return the options with a policy that asks for these signers, or with that of a file."""
-    arguments.expect("policy", [policy], "a path", str | Path | None)
-    arguments.expect("verify", [verify], "True, a Signer, or several", bool | Sequence)
-    if not verify and policy is None:
-        if verify is not False:  # a list that lost its signers
-            raise UsageError("verify: expected at least one signer, got none")
-        return options
-    from beepy.oci import policy as policies  # noqa: PLC0415 - most runs verify nothing
-
-    signers: Sequence[Signer]
-    if isinstance(verify, Signer):  # which is a sequence, too
-        signers = (verify,)
-    else:
-        signers = () if isinstance(verify, bool) else verify
-    arguments.expect("verify", signers, "True, a Signer, or several", Signer)
-    if policy is not None:
-        if signers:
-            raise UsageError("verify: expected True: the policy names the signers")
-        chosen: policies.Policy | None = policies.read(Path(policy))
-    else:
-        chosen = policies.signed_by(signers, "verify") if signers else options.policy
-    return options._replace(policy=chosen, verify=bool(verify))
-
-
 def _arrangement(
     fields: str | Sequence[str], sort: str | Sequence[str], limit: int | None, *, raw: bool
 ) -> "Arrangement | None":
     """Return how rows are arranged, None if no argument says so."""
-    arguments.expect("limit", [limit], "a number above 0", int | None)
-    if limit is not None and limit < 1:
-        raise arguments.wrong_value("limit", "a number above 0", limit)
+    arguments.expect_positive("limit", limit)
     texts = arguments.choices("fields", fields), arguments.listed("sort", sort)
     if not any(texts) and limit is None and not raw:
         return None

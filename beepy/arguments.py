@@ -6,6 +6,9 @@ from typing import Final
 
 from beepy.errors import UsageError
 
+MAX_PID: Final = 1 << 22  # PID_MAX_LIMIT
+MAX_UID: Final = (1 << 32) - 2  # the next one is no user
+
 _SHOWN: Final = 60  # characters of a value in a message
 
 
@@ -40,6 +43,13 @@ def expect_seconds(name: str, value: object) -> None:
         raise wrong_value(name, "at least 0 seconds", value)
 
 
+def expect_positive(name: str, value: object, kinds: type | UnionType = int) -> None:
+    """Raise TypeError or UsageError for what is no number above 0; None is taken."""
+    expect(name, [value], "a number above 0", kinds | None)
+    if isinstance(value, int | float) and not value > 0:
+        raise wrong_value(name, "a number above 0", value)
+
+
 def _shown(value: object) -> str:
     shown = repr(value)
     return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
@@ -52,14 +62,15 @@ def expect(name: str, values: Iterable[object], expected: str, kinds: type | Uni
             raise wrong_type(name, expected, value)
 
 
-def numbers(name: str, given: int | Sequence[int] | None, least: int) -> tuple[int, ...]:
+def numbers(name: str, given: int | Sequence[int] | None, least: int, most: int) -> tuple[int, ...]:
     """Return one number or several as several. Raises TypeError and UsageError."""
     expected = "a number above 0, or several" if least else "a number, or several"
     values = () if given is None else (given,) if isinstance(given, int | str) else given
     expect(name, [values], expected, Sequence)
     expect(name, values, expected, int)
-    if wrong := [number for number in values if number < least]:
-        raise wrong_value(name, expected, wrong[0])
+    if wrong := [number for number in values if not least <= number <= most]:
+        at_most = f"{expected}, up to {most}" if wrong[0] > most else expected
+        raise wrong_value(name, at_most, wrong[0])
     return tuple(values)
 
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from beepy import threads
 from beepy.events.row import Rows
 
 _MOST: Final = 64  # batches; then the thread waits, and the kernel's rings fill
@@ -31,10 +32,9 @@ class Feed:
         self._ended = False
         self._closed = False
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._iterate, name="beepy-feed", daemon=True)
         self._fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         try:
-            self._thread.start()
+            self._thread = threads.start(self._iterate, "beepy-feed")
         except BaseException:
             os.close(self._fd)
             raise

@@ -30,8 +30,6 @@ from beepy.sys.fd import Fd
 from beepy.text import safe
 from beepy.threads import Repeated
 
-MAX_PID: Final = 1 << 22  # PID_MAX_LIMIT
-MAX_UID: Final = (1 << 32) - 2  # (uid_t)-1 is nobody's
 _YES: Final = b"\1"  # the value of every key
 _OLD: Final = "a cgroup of version 1"
 _MAX_LISTED: Final = 4
@@ -65,14 +63,12 @@ class Selected(NamedTuple):
 
 def resolve(chosen: Subjects) -> Selection:
     """Return what the kernel compares. Raises UsageError, AttachError for what is not there."""
-    _check_range("--pid", chosen.pids, 1, MAX_PID)
-    _check_range("--uid", chosen.uids, 0, MAX_UID)
     names = []
     for comm in chosen.comms:
         try:
             name = os.fsencode(comm)
-        except UnicodeEncodeError:
-            raise UsageError(worded(f"--comm '{safe(comm)}': not UTF-8")) from None
+        except UnicodeEncodeError:  # half of a pair, as JSON may have it
+            name = b""
         if not 0 < len(name) <= MAX_NAME or b"\0" in name:
             why = f"a process has a name of 1 to {MAX_NAME} bytes"
             raise UsageError(worded(f"--comm '{safe(comm)}': {why}"))
@@ -101,14 +97,6 @@ def resolve(chosen: Subjects) -> Selection:
         old_groups=old_groups,
         later=later,
     )
-
-
-def _check_range(option: str, numbers: Sequence[int], least: int, most: int) -> None:
-    """Raise UsageError for a number that the kernel cannot have: it would be cut to another."""
-    for number in numbers:
-        if not least <= number <= most:
-            why = f"expected a whole number from {least} to {most}"
-            raise UsageError(worded(f"{option} '{number}': {why}"))
 
 
 def _directories(chosen: Subjects) -> tuple[list[str], list[str], list[str]]:

@@ -376,8 +376,6 @@ class Run:
             limit = self._limit
             shown = batch if limit is None else take(batch, limit - stats.shown)
             stats.cut_by_count += batch.records - shown.records
-            if limit is not None and stats.shown + shown.records >= limit:
-                self.source.stop()
             if shown.records < batch.records and batch is nonzero:
                 observed = shown
             if batch.records and not shown.records:
@@ -386,6 +384,8 @@ class Run:
                 return
             self._write(shown, self._sinks)
             stats.shown += shown.records
+            if limit is not None and stats.shown >= limit:  # a sink may not count all of its rows
+                self.source.stop()
             yield shown
         self._write(observed, self._observers)
 

@@ -22,9 +22,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from beepy.launch import RunRequest, launch
+from beepy.launch import launch
 from beepy.outputs import DEFAULT
 from beepy.outputs.none import NullSink
+from beepy.request import RunRequest
 from beepy.session import Run
 from beepy.source import parse
 from beepy.tui.about import About

@@ -3,9 +3,9 @@
 import errno
 from collections.abc import Iterator, Sequence
 
+from beepy.arguments import MAX_PID
 from beepy.errors import BeepyError, TargetError, UsageError, typed
 
-_MAX_PID = 1 << 22  # PID_MAX_LIMIT
 _COMMON_LIMIT = 1024  # open files: the soft limit of most systems
 
 
@@ -15,7 +15,7 @@ def explain_password(error: UsageError, password: str | None) -> None:
     -p is the password, as in bee, and not the pid.
     """
     is_number = password and password.isascii() and password.isdecimal()
-    if not (password and is_number and 0 < int(password) <= _MAX_PID):
+    if not (password and is_number and 0 < int(password) <= MAX_PID):
         return
     error.add_note(f"-p is the password; one process alone: --pid {password}")
 

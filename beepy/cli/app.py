@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Annotated, Final, NamedTuple
 
@@ -35,10 +35,13 @@ class _Row(NamedTuple):
     settings: tuple[str, ...]
     function: str = ""
 
-    def load(self, name: str) -> Callable[..., None]:
-        """Import the command of that name and add its shared options."""
+    def load(self, name: str, arguments: Sequence[str] | None = None) -> Callable[..., None]:
+        """Import the command of that name and add its shared options.
+
+        With ``arguments`` it need not know the options that they do not set.
+        """
         module = import_module(f"beepy.cli.{self.module}")
-        return with_settings(getattr(module, self.function or name), self.settings)
+        return with_settings(getattr(module, self.function or name), self.settings, arguments)
 
 
 COMMANDS: Final[Mapping[str, _Row]] = {
@@ -139,9 +142,11 @@ def _chosen() -> list[str]:
 def _run(arguments: list[str]) -> object:
     if arguments[0] in COMMANDS:
         command, *arguments = arguments
-        app, program_name = command_app(command), f"beepy {command}"
+        app, program_name = command_app(command, arguments), f"beepy {command}"
     else:
-        app, program_name = group_app(), "beepy"
+        # the list of commands shows none of their options
+        known = () if len(arguments) == 1 else None
+        app, program_name = group_app(arguments=known), "beepy"
     try:
         return app(args=arguments, prog_name=program_name, standalone_mode=False)
     except OSError as error:
@@ -150,18 +155,26 @@ def _run(arguments: list[str]) -> object:
         raise stdio.write_error(error) from error  # from help, which typer itself writes
 
 
-def command_app(command: str) -> typer.Typer:
-    """Return an app of this command alone: the others need not be imported."""
+def command_app(command: str, arguments: Sequence[str] | None = None) -> typer.Typer:
+    """Return an app of this command alone: the others need not be imported.
+
+    With ``arguments`` it need not know the options that they do not set.
+    """
     app = _new_app()
-    app.command(command, cls=Command)(COMMANDS[command].load(command))
+    app.command(command, cls=Command)(COMMANDS[command].load(command, arguments))
     return app
 
 
-def group_app(commands: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
-    """Return an app of several commands, with the options that come before their names."""
+def group_app(
+    commands: Iterable[str] = tuple(COMMANDS), arguments: Sequence[str] | None = None
+) -> typer.Typer:
+    """Return an app of several commands, with the options that come before their names.
+
+    With ``arguments`` the commands need not know the options that they do not set.
+    """
     app = _new_app()
     app.callback(cls=Group)(_group)
     for command in commands:
         row = COMMANDS[command]
-        app.command(command, cls=Command, rich_help_panel=row.panel)(row.load(command))
+        app.command(command, cls=Command, rich_help_panel=row.panel)(row.load(command, arguments))
     return app

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from beepy import sections, selecting
-from beepy.cli import whose
+from beepy.arguments import MAX_PID
 from beepy.cli.option_values import whole_number
 from beepy.collection import targets
 from beepy.errors import BeepyError, typed
@@ -82,7 +82,7 @@ def _binary_error(text: str) -> str:
 
 
 def _pid_error(text: str) -> str:
-    return _error(whole_number("--pid", 1, whose.MAX_PID), text)
+    return _error(whole_number("--pid", 1, MAX_PID), text)
 
 
 def _comm_error(text: str) -> str:

@@ -12,9 +12,8 @@ from contextlib import suppress
 from errno import EPERM
 from typing import Final
 
-from beepy import capability, uapi
+from beepy import uapi
 from beepy.errors import KernelError
-from beepy.events import meaning
 from beepy.events.decoder import Decoder
 from beepy.kernel.link import Step
 from beepy.launch import Launched, Loaded
@@ -95,6 +94,8 @@ def asks_for_names(decoders: Iterable[Decoder], *, shows_meanings: bool) -> bool
     for decoder in decoders:
         asked = set(decoder.asks)
         if shows_meanings and not decoder.plain:
+            from beepy.events import meaning  # noqa: PLC0415 - not every output shows them
+
             asked.update([function for _, function in meaning.named_numbers(decoder.shown())])
         if not _PRIVILEGED.isdisjoint(asked):
             return True
@@ -118,8 +119,11 @@ def _bits(held: int, steps: Iterable[Step]) -> int:
     kept = 0
     for name in [name for step in steps for name in TABLE[step]]:
         wanted = 1 << CAPABILITIES[name]
-        if not held & wanted and (whole := capability.included_in(name)):
-            wanted = 1 << CAPABILITIES[whole]
+        if not held & wanted:
+            from beepy import capability  # noqa: PLC0415 - root has them all
+
+            if whole := capability.included_in(name):
+                wanted = 1 << CAPABILITIES[whole]
         kept |= held & wanted
     return kept
 

@@ -11,8 +11,8 @@ from beepy.btf import types
 from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.cli.spelling import OTHERS, is_parameter
 from beepy.errors import ImageNotFound, UsageError
-from beepy.launch import RunRequest, specs_of
 from beepy.obj.spec import CollectionSpec, Value
+from beepy.request import RunRequest, specs_of
 from beepy.text import safe
 
 _MAX_LISTED: Final = 12  # parameters in a note

@@ -46,13 +46,13 @@ def notes(machine: Machine, *, wide: bool) -> Iterator[str]:
         maps, links = _count(len(machine.maps), "map"), _count(len(machine.links), "link")
         yield f"{maps} of {size}, {links}: beepy ps -o wide shows them"
     if machine.unreadable:
-        count = machine.unreadable
-        processes = f"{count} processes" if count > 1 else "1 process"
-        yield f"{processes} could not be looked into: this one lacks their privileges"
+        processes = _count(machine.unreadable, "process", "processes")
+        have = "it has" if machine.unreadable == 1 else "they have"
+        yield f"{processes} could not be looked into: {have} privileges that beepy lacks"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def _count(number: int, noun: str, plural: str = "") -> str:
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
 def _program(program: Program) -> dict[str, str]:

@@ -24,7 +24,7 @@ def recorder(path: str, last: int | None, running: Run, images: "Sequence[Loaded
     if last is None:
         from beepy.recording.recorder import Recorder  # noqa: PLC0415 - few runs record
 
-        return Recorder(path, about)
+        return Recorder(path, about, running.stats)
     from beepy.recording.flight import FlightRecorder  # noqa: PLC0415 - as above
 
     flight = FlightRecorder(path, about, last, running.stats, _say)

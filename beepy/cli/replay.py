@@ -55,7 +55,7 @@ def replay(
     from beepy.cli import session  # noqa: PLC0415 - --help needs none of it
 
     del settings
-    bounded = bool(count or (top and not every))
+    bounded = bool(count or until or (top and not every))
     output = shown.output_name(output, top, summary=summary, plain=no_tty, bounded=bounded)
     options = session.ShowOptions(
         output=output,

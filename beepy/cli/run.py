@@ -248,8 +248,8 @@ def run(
     from beepy.cli import session  # noqa: PLC0415 - --help needs no kernel
     from beepy.collection import targets  # noqa: PLC0415
     from beepy.hooks import Target  # noqa: PLC0415
-    from beepy.launch import RunRequest  # noqa: PLC0415
     from beepy.obj.pinning import Pins  # noqa: PLC0415
+    from beepy.request import RunRequest  # noqa: PLC0415
 
     try:
         options = settings.registry_options()._replace(pull=pull)
@@ -264,9 +264,10 @@ def run(
         raise UsageError(f"{signer_option}: expected --verify too")
     policy = verification.read_policy(keys or (), identity, issuer, trusted_root, policy_file)
     options = options._replace(policy=policy, verify=verify)
-    if summary and count is None and timeout is None:
-        raise UsageError("--summary: expected --count or --timeout: it is shown at the end")
-    bounded = bool(count or timeout or (top and not every))
+    ends = bool(count or timeout or until)
+    if summary and not ends:
+        raise UsageError("--summary: expected --count, --timeout or --until: it comes at the end")
+    bounded = ends or bool(top and not every)
     output = shown.output_name(output, top, summary=summary, plain=no_tty, bounded=bounded)
     kind = outputs.output(output)
     interval_s = seconds("--interval", interval or "1s")

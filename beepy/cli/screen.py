@@ -60,6 +60,12 @@ def show(showing: Showing, launched: Launched, replayed: str) -> None:
             write("".join([f"{line}\n" for line in showing.lines]))
 
 
+def print_recorded(showing: Showing) -> None:
+    """Print which files were recorded, when the run has ended and closed them."""
+    for line in showing.recording.done if showing.recording else ():
+        eprint(line)
+
+
 def _images(loaded: Sequence[Loaded]) -> Iterator[ImageAbout]:
     for item in loaded:
         targets = [

@@ -15,8 +15,8 @@ from beepy.cli.stdio import STDERR, STDOUT, eprint, redirect_to_null
 from beepy.errors import UsageError
 from beepy.events.batch import Schema
 from beepy.events.stats import RunStats
-from beepy.launch import Launched, RunRequest, launch
-from beepy.obj.spec import Role
+from beepy.launch import Launched, launch
+from beepy.request import RunRequest
 from beepy.session import Run
 from beepy.text import safe
 from beepy.width import columns_of_terminal
@@ -29,10 +29,8 @@ if TYPE_CHECKING:
     from beepy.kernel.link import Step  # only types
     from beepy.tui.showing import Showing  # not for every run
 
-_DEFAULT_PORT: Final = 9091  # bee's
 LOST: Final = "lost"  # values of --fail-on-loss
 MISSED: Final = "missed"
-_METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
 
 
 class ShowOptions(NamedTuple):
@@ -152,21 +150,14 @@ def _show(
             showing = _showing(options, launched)
             if showing:
                 summary.callback(showing.close)
-            instead = digest or showing  # of the rows on stdout
-            started = _attach(
-                launched,
-                options,
-                lines,
-                timeout,
-                sink=instead.sink if instead else None,
-                leave=showing.leave if showing else signals.end_stalled_write,
-            )
+            started = _attach(launched, options, lines, timeout, digest=digest, showing=showing)
             summary.push(partial(summary_line.print_summary, running.stats, started, options.cost))
             if digest:
                 summary.push(partial(digest.print, started))
             if showing:
                 from beepy.cli import screen  # noqa: PLC0415 - not for every run
 
+                summary.callback(screen.print_recorded, showing)  # before the summary
                 screen.show(showing, launched, options.replayed)
             else:
                 for _ in running.batches():
@@ -188,18 +179,19 @@ def _attach(
     lines: Callable[[Launched], Iterable[str]],
     timeout: float | None,
     *,
-    sink: "Sink | None",
-    leave: Callable[[], None],
+    digest: "Digest | None",
+    showing: "Showing | None",
 ) -> float:
     """Open the outputs, attach, and report it on stderr; return the (monotonic) start time.
 
-    ``sink`` takes the place of the output, unless it is None. The first signal calls ``leave``.
+    ``digest`` or ``showing`` takes the place of the output, if there is one.
     """
     running, loaded, chosen, *_ = launched
     row_options = _row_options(options, running)
     # errors of the outputs, such as a port in use, are raised before anything is attached
     metrics = metrics_page.listen(chosen, options, running, row_options, loaded)
-    rows, intervals = _rows(options, running, row_options, sink)
+    instead = digest or showing
+    rows, intervals = _rows(options, running, row_options, instead.sink if instead else None)
     if options.record:
         from beepy.cli import recorded  # noqa: PLC0415 - few runs record
 
@@ -208,7 +200,7 @@ def _attach(
     started = time.monotonic()
     gc.freeze()  # all objects so far live as long as the run: the collector need not visit them
     gc.enable()
-    _stop_by_signals(running, leave)
+    _stop_by_signals(running, showing)
     if timeout is not None:
         signals.end_stalled_write(timeout)
     launched.attached.append(partial(drop.drop, launched, _steps(options, running)))
@@ -247,6 +239,7 @@ def _steps(options: ShowOptions, running: Run) -> "Sequence[Step]":
     if (
         options.record
         or output.names_stacks
+        or output.is_screen  # its filters may ask for fields of processes, its recordings do
         or drop.asks_for_names(running.decoders, shows_meanings=output.shows_meanings)
     ):
         steps.append("names")
@@ -302,15 +295,18 @@ def _row_options(options: ShowOptions, running: Run) -> outputs.RowOptions:
     )
 
 
-def _stop_by_signals(running: Run, leave: Callable[[], None]) -> None:
-    """Let the first signal stop the run and call ``leave``, a second one raise KeyboardInterrupt.
+def _stop_by_signals(running: Run, showing: "Showing | None") -> None:
+    """Let the first signal stop the run and its screen, a second one raise KeyboardInterrupt.
 
     Stopping a run that has ended does nothing.
     """
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's own
-        signals.handle(signals.interrupt)
+        signals.handle(showing.again if showing else signals.interrupt)
         running.stop()
-        leave()
+        if showing:
+            showing.leave()
+        else:
+            signals.end_stalled_write()
 
     signals.handle(stop)

@@ -2,12 +2,13 @@
 
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
 import typer
+from typer.models import OptionInfo
 
 from beepy import log
 from beepy.cli import panels
@@ -175,21 +176,30 @@ _PARAMETERS: Final = {
 
 
 def with_settings(
-    function: Callable[..., None], names: tuple[str, ...] = REGISTRIES
+    function: Callable[..., None],
+    names: tuple[str, ...] = REGISTRIES,
+    arguments: Sequence[str] | None = None,
 ) -> Callable[..., None]:
     """Return a typer command that takes the shared options ``names`` besides those of ``function``.
 
     ``function`` gets them as one value, ``settings``, in which those given after the command's name
     override those given before it. The command also sets up logging, refuses options that are empty
-    or that it does not take, and raises BeepyError for any OSError.
+    or that it does not take, and raises BeepyError for any OSError. For ``arguments`` it need know
+    the options alone that they can set.
     """
     parameters = inspect.signature(function).parameters.values()
-    own = [parameter for parameter in parameters if parameter.name != "settings"]
+    every = [
+        *[parameter for parameter in parameters if parameter.name != "settings"],
+        *[_PARAMETERS[name] for name in names],
+    ]
+    known = every if arguments is None else _settable(every, arguments)
+    shared_names = [parameter.name for parameter in known if parameter.name in names]
+    own = [parameter for parameter in known if parameter.name not in names]
     optional = [parameter.name for parameter in own if parameter.default is not parameter.empty]
 
     @wraps(function, assigned=("__name__", "__doc__"))  # annotations are in the signature below
     def command(context: typer.Context, **values: Any) -> None:  # noqa: ANN401 - any option's value
-        shared = {name: values.pop(name) for name in names}
+        shared = {name: values.pop(name) for name in shared_names}
         _refuse_unused(context, names)
         settings = _merge(context, shared)
         context.find_root().obj = context.obj = settings
@@ -201,9 +211,41 @@ def with_settings(
     # typer reads the options of a command from its signature
     keywords = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
     command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [_CONTEXT, *keywords, *[_PARAMETERS[name] for name in names]]
+        [_CONTEXT, *keywords, *[_PARAMETERS[name] for name in shared_names]]
     )
     return command
+
+
+def _settable(
+    parameters: Sequence[inspect.Parameter], arguments: Sequence[str]
+) -> Sequence[inspect.Parameter]:
+    """Return the parameters that these arguments, or the environment, can set.
+
+    typer and click take 50 us for each option that they know, and few of the 70 of ``run`` are
+    given. All are returned where an argument may be anything but an option's name, and for --help.
+    """
+    typed = {text.partition("=")[0] for text in arguments if text[:1] == "-" and text != "-"}
+    options = {parameter.name: _option(parameter) for parameter in parameters}
+    if typed - {name for option in options.values() if option for name in _names(option)}:
+        return parameters
+    return [
+        parameter
+        for parameter in parameters
+        if not (option := options[parameter.name])
+        or not typed.isdisjoint(_names(option))
+        or (option.envvar and option.envvar in os.environ)
+    ]
+
+
+def _option(parameter: inspect.Parameter) -> OptionInfo | None:
+    """Return what typer.Option made, None for an operand."""
+    (about,) = parameter.annotation.__metadata__
+    return about if isinstance(about, OptionInfo) else None
+
+
+def _names(option: OptionInfo) -> tuple[str, ...]:
+    # within Annotated the first name stands where a default would
+    return (str(option.default), *(option.param_decls or ()))
 
 
 def _call(function: Callable[..., None], settings: Settings, values: Mapping[str, Any]) -> None:

@@ -2,10 +2,11 @@
 
 import pwd
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from beepy.arguments import MAX_PID, MAX_UID
 from beepy.cli import panels
 from beepy.cli.option_values import whole_number
 from beepy.errors import UsageError
@@ -13,9 +14,6 @@ from beepy.text import safe
 
 if TYPE_CHECKING:
     from beepy.selecting import Subjects  # most runs show everybody's events
-
-MAX_PID: Final = 1 << 22  # PID_MAX_LIMIT
-_MAX_UID: Final = (1 << 32) - 2
 
 Pids: TypeAlias = Annotated[
     list[int] | None,
@@ -111,9 +109,9 @@ def subjects(
 
 def _uid(text: str) -> int:
     if text.isdecimal() and text.isascii():
-        if int(text) <= _MAX_UID:
+        if int(text) <= MAX_UID:
             return int(text)
-        raise UsageError(f"--uid '{safe(text)}': expected a number up to {_MAX_UID}, or a name")
+        raise UsageError(f"--uid '{safe(text)}': expected a number up to {MAX_UID}, or a name")
     try:
         return pwd.getpwnam(text).pw_uid
     except (KeyError, ValueError):

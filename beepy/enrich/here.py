@@ -12,6 +12,7 @@ from beepy.enrich.namespaces import Namespaces
 from beepy.enrich.symbols import Symbols
 from beepy.events import numbers
 from beepy.events.batch import Machine
+from beepy.host import pids
 from beepy.log import Log
 
 if TYPE_CHECKING:
@@ -49,9 +50,9 @@ def machine() -> Machine:
 
 
 def _processes(paths: Callable[[int], str]) -> "Processes":
-    from beepy.enrich.processes import Processes, sees_all  # noqa: PLC0415 - columns need users only
+    from beepy.enrich.processes import Processes  # noqa: PLC0415 - columns need users only
 
-    if sees_all():
+    if pids.are_the_kernels():
         return Processes(paths=paths)
     _log.warning("processes are not known by their pids: beepy is not in the first PID namespace")
     return Processes(_NO_PROC, paths)

@@ -10,7 +10,6 @@ import shlex
 import time
 from collections.abc import Callable
 from errno import ENOENT, ESRCH
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from beepy.enrich.cgroups import Cgroups, below_root
@@ -23,7 +22,6 @@ from beepy.text import escaped
 _log = Log(__name__)
 
 _PROC: Final = "/proc"
-_INITIAL: Final = 0xEFFFFFFC  # PROC_PID_INIT_INO (include/linux/proc_ns.h): its inode
 _MAX_ARGV: Final = 4096  # bytes
 _MAX_KEPT: Final = 1 << 13
 _FRESH_S: Final = 10.0  # a pid is not given to another process so soon
@@ -184,14 +182,6 @@ class Processes:
         if len(fields) < _FIELDS:
             raise _Gone
         return self._clock.wall_of_boot(int(fields[19]) * _TICK), fields[0] in b"ZX"
-
-
-def sees_all() -> bool:
-    """Return whether pids in records are those in /proc: this is the first PID namespace."""
-    try:
-        return Path("/proc/self/ns/pid").stat().st_ino == _INITIAL
-    except OSError:
-        return False
 
 
 def _contents(directory: int, name: str) -> bytes:

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from beepy.errors import ElfError
 from beepy.file_bytes import FileBytes
+from beepy.host import pids
 from beepy.obj import executable
 from beepy.obj.executable import Executable
 from beepy.obj.function_table import FunctionTable, address_at, build_id
@@ -24,7 +25,6 @@ from beepy.text import escaped
 
 _PROC: Final = "/proc"
 _DEBUG: Final = "/usr/lib/debug/.build-id"
-_INITIAL: Final = 0xEFFFFFFC  # PROC_PID_INIT_INO (include/linux/proc_ns.h): its inode
 _MAX_MAPS: Final = 8 << 20  # bytes of /proc/PID/maps; the kernel allows 65,530 mappings
 _MAX_PROCESSES: Final = 256
 _MAX_FILES: Final = 64
@@ -143,7 +143,7 @@ class UserSymbols:
 
     def _mapping(self, pid: int, address: int) -> Mapping | None:
         if self._initial is None:
-            self._initial = _inode(f"{self._proc}/self/ns/pid") == _INITIAL
+            self._initial = pids.are_the_kernels(self._proc)
         if not self._initial or not pid:
             return None
         known = self._processes.get(pid)
@@ -167,7 +167,7 @@ class UserSymbols:
         file, identity = _read_file(os.fsencode(link))
         if not file.headers and mapping.path.startswith(b"/"):
             file, identity = _read_file(path, mapping.inode)
-        if file.functions and not file.functions.whole and identity:
+        if file.functions is not None and not file.functions.whole and identity:
             apart = os.fsencode(f"{self._debug}/{identity[:2]}/{identity[2:]}.debug")
             file = file._replace(apart=_read_file(apart)[0].functions)
         return file
@@ -220,10 +220,3 @@ def _mappings(path: str) -> tuple[Mapping, ...]:
             )
         )
     return tuple(mappings)
-
-
-def _inode(path: str) -> int:
-    try:
-        return Path(path).stat().st_ino
-    except OSError:
-        return 0

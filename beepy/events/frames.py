@@ -20,9 +20,14 @@ from beepy.events.rules import KERNEL_STACK_IDS, USER_STACK_IDS
 SEPARATOR: Final = "; "
 KERNEL_ARRAYS: Final = frozenset(("kstack", "kern_stack", "kernel_stack"))
 USER_ARRAYS: Final = frozenset(("ustack", "user_stack"))
-_SIZES: Final = ("_sz", "_size")
-_ADDRESS: Final = 8  # bytes
-_MAX_FRAMES: Final = 1024
+MIXED_IDS: Final = frozenset(("stack_id", "stackid"))
+MIXED_ARRAYS: Final = frozenset(("stack", "stack_trace", "callchain"))
+KERNEL_HALF: Final = 1 << 63
+"""Addresses from there on are the kernel's."""
+
+SIZES: Final = ("_sz", "_size")  # behind an array's name: how many bytes of it are set
+ADDRESS: Final = 8  # bytes
+MAX_FRAMES: Final = 1024
 
 
 class UserStack(NamedTuple):
@@ -54,7 +59,15 @@ class UserStack(NamedTuple):
 
 def user_stack(decoder: Decoder) -> UserStack | None:
     """Return where the records of a map have a user's stack, None if they have none."""
-    found = _stack(decoder, USER_STACK_IDS, USER_ARRAYS)
+    return _with_pid(decoder, _stack(decoder, USER_STACK_IDS, USER_ARRAYS))
+
+
+def mixed_array(decoder: Decoder) -> UserStack | None:
+    """Return where records have addresses of both parts in one array, None if they have none."""
+    return _with_pid(decoder, _stack(decoder, frozenset(), MIXED_ARRAYS))
+
+
+def _with_pid(decoder: Decoder, found: tuple[Field, Field | None] | None) -> UserStack | None:
     fields = {field.path: field for field in decoder.fields}
     pid = next((fields[path] for path in PATHS if path in fields), None)
     return UserStack(*found, pid) if found else None
@@ -96,7 +109,7 @@ def _stack(
         if name in ids and codec.is_plain_int and field.bits >= 32:
             return field, None
         if name in arrays and codec.inner and codec.inner[0][1].code == "Q":
-            paths = {(*field.path[:-1], name + end) for end in _SIZES}
+            paths = {(*field.path[:-1], name + end) for end in SIZES}
             sizes = (f for f in decoder.fields if f.path in paths and f.codec.is_plain_int)
             return field, next(sizes, None)
     return None
@@ -132,7 +145,7 @@ def function(machine: Machine, frame: Frame | str) -> str:
 def _words(machine: Machine, number: int) -> list[str]:
     """Return the texts of the frames of a stack in the map: addresses, or build ids and offsets."""
     text = machine.user_stack(number) if number >= 0 else ""
-    return text.split(SEPARATOR)[:_MAX_FRAMES] if text else []
+    return text.split(SEPARATOR)[:MAX_FRAMES] if text else []
 
 
 def parsed(pid: int, word: str) -> Frame | str:
@@ -146,8 +159,8 @@ def parsed(pid: int, word: str) -> Frame | str:
 def _addresses(value: Value, size: Value) -> list[int]:
     """Return the addresses in an array, up to its size in bytes, or to the first 0."""
     addresses: list[int] = []
-    most = max(size, 0) // _ADDRESS if isinstance(size, int) else _MAX_FRAMES
-    for address in value[: min(most, _MAX_FRAMES)] if isinstance(value, tuple) else ():
+    most = max(size, 0) // ADDRESS if isinstance(size, int) else MAX_FRAMES
+    for address in value[: min(most, MAX_FRAMES)] if isinstance(value, tuple) else ():
         if not isinstance(address, int) or not address:
             break
         addresses.append(address)

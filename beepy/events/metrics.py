@@ -165,12 +165,26 @@ def _add_measured(decoder: Decoder, by_name: dict[str, list[Metric]]) -> Iterato
         value = named.get(measure.field)
         if value and not measure.slots:
             value = as_number(value)
-        chosen = tuple([named[field] for field, _ in measure.labels])
+        chosen = tuple([named[field] for field, _ in measure.labels if field in named])
         metric = Metric(measure.name, measure.role, decoder, value, chosen, measure)
-        if reason := _clash(metric, by_name):
+        if reason := _misfit(metric, measure) or _clash(metric, by_name):
             yield f"map '{safe(schema.map)}': no metric of '{safe(measure.field)}': {reason}"
         else:
             by_name.setdefault(metric.name, []).append(metric)
+
+
+def _misfit(metric: Metric, measure: "Measure") -> str:
+    """Return why the records do not have what a measure is about, as in a recording, "" if so."""
+    if len(metric.fields) < len(measure.labels):
+        return "its labels are no fields"
+    counts_rows = measure.role is Role.COUNTER and not measure.field
+    if measure.role not in KINDS or (metric.value is None and not counts_rows):
+        return "it is not a number"
+    if measure.slots and metric.value:
+        items = [codec for _, codec in metric.value.codec.inner]
+        if not items or not all(codec.number for codec in items):
+            return "it is no array of numbers"
+    return ""
 
 
 def _add_planned(schema: Schema, planned: dict[str, Schema]) -> str:

@@ -15,29 +15,35 @@ from beepy.events.batch import Batch, Machine, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import VALUE, Field
-from beepy.events.frames import KERNEL_ARRAYS, USER_ARRAYS, function, parsed
+from beepy.events.frames import (
+    ADDRESS,
+    KERNEL_ARRAYS,
+    KERNEL_HALF,
+    MAX_FRAMES,
+    MIXED_ARRAYS,
+    MIXED_IDS,
+    SEPARATOR,
+    SIZES,
+    USER_ARRAYS,
+    function,
+    parsed,
+)
 from beepy.events.gadget_fields import RAW, USER_STACK
 from beepy.events.own import PATHS
 from beepy.events.rules import KERNEL_STACK_IDS, USER_STACK_IDS
-
-_SEPARATOR: Final = "; "  # of frames in a text
-_ADDRESS: Final = 8  # bytes
-_MAX_FRAMES: Final = 1024
-_KERNEL_HALF: Final = 1 << 63  # from there on addresses are the kernel's
 
 USER, EITHER, KERNEL = range(3)  # in the order of a whole stack, the outermost frame first
 
 _IDS: Final[Mapping[str, int]] = {
     **dict.fromkeys(KERNEL_STACK_IDS, KERNEL),
     **dict.fromkeys(USER_STACK_IDS, USER),
-    **dict.fromkeys(("stack_id", "stackid"), EITHER),
+    **dict.fromkeys(MIXED_IDS, EITHER),
 }
 _ARRAYS: Final[Mapping[str, int]] = {
     **dict.fromkeys(KERNEL_ARRAYS, KERNEL),
     **dict.fromkeys(USER_ARRAYS, USER),
-    **dict.fromkeys(("stack", "stack_trace", "callchain"), EITHER),
+    **dict.fromkeys(MIXED_ARRAYS, EITHER),
 }
-_SIZES: Final = ("_sz", "_size")  # behind an array's name: how many bytes of it are set
 _NAMES: Final = ("comm", "task", "name")  # whose stack it is
 _KERNEL_TYPE: Final = "gadget_kernel_stack"
 _INTEGERS: Final = frozenset("iIqQ")
@@ -164,7 +170,7 @@ def _stack(decoder: Decoder, field: Field) -> _Stack | None:
             return None
         size = _size_of(decoder, field)
         return _Stack(field, _ARRAYS[name], _by_address(machine), size)
-    if codec.value is bytes.hex and codec.size % _ADDRESS == 0:
+    if codec.value is bytes.hex and codec.size % ADDRESS == 0:
         kind = KERNEL if _is_label(decoder.schema, field) else _ARRAYS.get(name)
         return None if kind is None else _Stack(field, kind, _by_hex(machine))
     return None
@@ -182,7 +188,7 @@ def _is_struct(field: Field) -> bool:
 
 
 def _size_of(decoder: Decoder, array: Field) -> Field | None:
-    names = {(*array.path[:-1], array.path[-1] + end) for end in _SIZES}
+    names = {(*array.path[:-1], array.path[-1] + end) for end in SIZES}
     return next((f for f in decoder.fields if f.path in names and _is_whole(f)), None)
 
 
@@ -202,7 +208,7 @@ def _before(decoder: Decoder, stacks: set[Field], value: Field | None) -> tuple[
 
 
 def _listed(text: Value) -> Sequence[str]:
-    return str(text).split(_SEPARATOR) if text else ()
+    return str(text).split(SEPARATOR) if text else ()
 
 
 def _by_id(machine: Machine, kind: int) -> Callable[[Any], Sequence[str]]:
@@ -210,7 +216,7 @@ def _by_id(machine: Machine, kind: int) -> Callable[[Any], Sequence[str]]:
 
     def frames(number: int | None) -> Sequence[str]:
         """Return the frames of an id; a negative one is an errno, of a stack that there is not."""
-        if number is None or number < 0 or number >= _KERNEL_HALF:
+        if number is None or number < 0 or number >= KERNEL_HALF:
             return ()
         return _listed(text_of(number)) or (f"[stack {number}]",)
 
@@ -220,10 +226,10 @@ def _by_id(machine: Machine, kind: int) -> Callable[[Any], Sequence[str]]:
 def _by_address(machine: Machine) -> Callable[[Any], Sequence[str]]:
     def frames(addresses: Sequence[int] | None) -> Sequence[str]:
         texts = []
-        for address in (addresses or ())[:_MAX_FRAMES]:
+        for address in (addresses or ())[:MAX_FRAMES]:
             if not address:
                 break
-            name = machine.kernel_function(address) if address >= _KERNEL_HALF else ""
+            name = machine.kernel_function(address) if address >= KERNEL_HALF else ""
             texts.append(name or hex(address))
         return texts
 
@@ -242,7 +248,7 @@ def _by_hex(machine: Machine) -> Callable[[Any], Sequence[str]]:
 
 def _cut(addresses: Any, size: Any) -> Sequence[int]:  # noqa: ANN401 - values of fields
     """Return the addresses in the first ``size`` bytes; a negative size is an errno."""
-    return (addresses or ())[: max(size or 0, 0) // _ADDRESS]
+    return (addresses or ())[: max(size or 0, 0) // ADDRESS]
 
 
 def name_of(schema: Schema, value: Field | None) -> str:

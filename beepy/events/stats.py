@@ -57,6 +57,12 @@ class RunStats:
         self.lost[schema] = total_lost(self.lost.get(schema, lost_yet(schema)), lost)
 
     @property
+    def not_shown(self) -> int:
+        """The rows that pass the filters and are not shown, for whatever reason."""
+        cuts = self.cut_by_limit + self.cut_by_top + self.cut_by_output
+        return self.zeros + self.cut_by_count + cuts + self.cut_by_until
+
+    @property
     def total_lost(self) -> int | None:
         """The losses of all streams and tables together, None if one of them is not counted."""
         total: int | None = sum(self.lost_at.values())

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from beepy import threads
 from beepy.events.batch import Schema
 from beepy.events.protocols import Source
 
@@ -17,14 +18,13 @@ def ticks(source: Source, every_s: float, tables: tuple[Schema, ...] = ()) -> It
     ended = threading.Event()
 
     def demand() -> None:
-        while not ended.wait(every_s):
+        while not ended.wait(min(every_s, threading.TIMEOUT_MAX)):
             source.demand(tables)
 
     if not every_s:
         yield
         return
-    thread = threading.Thread(target=demand, name="beepy-ticks", daemon=True)
-    thread.start()
+    thread = threads.start(demand, "beepy-ticks")
     try:
         yield
     finally:

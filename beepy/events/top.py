@@ -71,6 +71,8 @@ class Wanted(NamedTuple):
         """Raise UsageError for what is wrong whatever maps there are."""
         if self.most < 1:
             raise UsageError(worded("--top: expected a number above 0"))
+        if not 0 <= self.every_s < math.inf:
+            raise UsageError(worded("--every: expected at least 0 seconds"))
         for option, _ in self._words():
             if self.total and self.average:
                 raise option.refuse("expected --sum or --avg, not both")

@@ -100,7 +100,9 @@ def _member(
     return _of_type(btf, type_id, left, depth + 1)
 
 
-def _integer(bits: int, *, signed: bool) -> Document:
+def _integer(bits: int, *, signed: bool) -> Document | None:
+    if not bits:
+        return None  # a malformed type, of which no value can be set
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
     return {"type": "integer", "minimum": low, "maximum": high}
 

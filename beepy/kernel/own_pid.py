@@ -1,15 +1,14 @@
 """This process's pid as bpf_get_current_pid_tgid() returns it: in the initial PID namespace."""
 
 import os
-from pathlib import Path
 from typing import Final
 
 from beepy.errors import KernelError
+from beepy.host import pids
 from beepy.kernel import program
 from beepy.obj.insn import CALL, EXIT, Insn, encode
 from beepy.uapi import HELPERS, ProgType
 
-_INITIAL: Final = 0xEFFFFFFC  # PROC_PID_INIT_INO (include/linux/proc_ns.h): its inode
 _RSH64_IMM: Final = 0x77  # BPF_ALU64 | BPF_RSH | BPF_K
 _PROGRAM: Final = (
     Insn(CALL, imm=HELPERS.index("get_current_pid_tgid")),
@@ -25,11 +24,8 @@ def own_pid() -> int | None:
     that returns it is run (since v5.10: 1b4d60ec162f, "bpf: Enable BPF_PROG_TEST_RUN for
     raw_tracepoint").
     """
-    try:
-        if Path("/proc/self/ns/pid").stat().st_ino == _INITIAL:
-            return os.getpid()
-    except OSError:  # no /proc
-        pass
+    if pids.are_the_kernels():
+        return os.getpid()
     try:
         with program.load(
             "own_pid", "raw_tp", ProgType.RAW_TRACEPOINT, encode(_PROGRAM), "GPL"

@@ -39,7 +39,8 @@ def with_counts(lines: list[str], stats: RunStats, seconds: float, *, is_cut: bo
     counts: dict[str, Value] = {
         "shown": stats.shown,
         "filtered": stats.filtered,
-        "not_shown": stats.cut_by_count + stats.zeros,
+        "own": stats.own,
+        "not_shown": stats.not_shown,
         "lost": stats.total_lost,
         "missed": stats.total_missed,
         "seconds": round(seconds, 3),

@@ -2,6 +2,8 @@
 
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from beepy.arguments import MAX_PID, MAX_UID
+
 Schema: TypeAlias = dict[str, Any]
 
 MIN_TIMEOUT: Final = 0.1  # seconds
@@ -96,9 +98,13 @@ def tools(limits: Limits) -> tuple[Tool, ...]:
             "description": "parameters by name, as `describe` has them",
             "maxProperties": _MAX_VALUES,
         },
-        "pid": _several({"type": "integer", "minimum": 1}, "only events of these processes"),
+        "pid": _several(
+            {"type": "integer", "minimum": 1, "maximum": MAX_PID}, "only events of these processes"
+        ),
         "comm": _several(_text("1 to 15 bytes"), "only events of processes with these names"),
-        "uid": _several({"type": "integer", "minimum": 0}, "only events of these users"),
+        "uid": _several(
+            {"type": "integer", "minimum": 0, "maximum": MAX_UID}, "only events of these users"
+        ),
         "container": _several(_text("name or id", no_path), "only events in these containers"),
         "pod": _several(_text("uid", no_path), "only events in these pods"),
         "unit": _several(_text("such as nginx.service", no_path), "only events of these units"),

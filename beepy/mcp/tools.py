@@ -15,7 +15,7 @@ from beepy.errors import BeepyError, RecordingError, UsageError
 from beepy.events.arrangement import Arrangement
 from beepy.events.top import Wanted
 from beepy.hooks.target import Target
-from beepy.launch import RunRequest, launch, replay
+from beepy.launch import launch, replay
 from beepy.mcp.results import fitting, rows_of, with_counts
 from beepy.mcp.schemas import Limits, tools
 from beepy.oci import lookup
@@ -23,6 +23,7 @@ from beepy.oci.image import Image
 from beepy.oci.option_checks import checked
 from beepy.oci.options import Options
 from beepy.outputs.summary import Summary
+from beepy.request import RunRequest
 from beepy.selecting import Subjects
 from beepy.session import Run
 from beepy.text import brief, safe
@@ -87,7 +88,7 @@ class Tools:
             where = ".".join(map(str, wrong.absolute_path)) or "arguments"
             raise UsageError(f"{name}: {safe(where)}: {brief(safe(wrong.message), _MAX_MESSAGE)}")
         self._numbers.number = number
-        return self._functions[name](arguments)
+        return self._functions[name](_whole(arguments))
 
     def stop(self, number: int) -> None:
         """End the run of a call, or refuse it if it has not begun."""
@@ -133,14 +134,9 @@ class Tools:
         name = arguments["image"]
         image = self._image(name)
         timeout = arguments.get("timeout", min(_DEFAULT_TIMEOUT, self._limits.seconds))
-        subjects = Subjects(
-            pids=_integers(arguments, "pid"),
-            uids=_integers(arguments, "uid"),
-            comms=tuple(arguments.get("comm", ())),
-            containers=tuple(arguments.get("container", ())),
-            pods=tuple(arguments.get("pod", ())),
-            units=tuple(arguments.get("unit", ())),
-        )
+        texts = ("comm", "container", "pod", "unit")
+        chosen = {f"{key}s": tuple(arguments.get(key, ())) for key in ("pid", "uid", *texts)}
+        subjects = Subjects(**chosen)
         request = RunRequest(
             images=[image],
             options=self._options,
@@ -256,17 +252,25 @@ class Tools:
 _DESCRIPTION: Final = "org.opencontainers.image.description"
 
 
+def _whole(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return JSON with integers in the place of numbers such as 1.0, which are the same there."""
+    if isinstance(value, Mapping):
+        return {key: _whole(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return list(map(_whole, value))
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _is_recording(path: Path) -> bool:
     """Return whether a path is a file of its directory itself: a link may lead elsewhere."""
-    return not path.name.startswith(".") and not path.is_symlink() and path.is_file()
+    try:
+        return not path.name.startswith(".") and not path.is_symlink() and path.is_file()
+    except OSError:  # a name that is too long
+        return False
 
 
 def _listed(arguments: Mapping[str, Any], name: str) -> tuple[str, ...]:
     return (arguments[name],) if arguments.get(name) else ()
-
-
-def _integers(arguments: Mapping[str, Any], name: str) -> tuple[int, ...]:
-    return tuple(map(int, arguments.get(name, ())))  # to JSON Schema 1.0 is an integer too
 
 
 def _arrangement(arguments: Mapping[str, Any]) -> Arrangement | None:
@@ -282,4 +286,4 @@ def _wanted(arguments: Mapping[str, Any]) -> Wanted | None:
         raise UsageError("top, by: expected both")
     if arguments.get("fields"):
         raise UsageError("fields: groups have those of `by`")
-    return Wanted(int(arguments["top"]), arguments["by"], total=arguments.get("sum", ""))
+    return Wanted(arguments["top"], arguments["by"], total=arguments.get("sum", ""))

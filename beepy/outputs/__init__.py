@@ -5,13 +5,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from beepy.errors import UsageError
-from beepy.events.batch import Schema
-from beepy.events.fields import Field
 from beepy.text import safe
 
 if TYPE_CHECKING:
+    # only types: the table is for --help, too, which knows no records
+    from beepy.events.batch import Schema
     from beepy.events.decoder import Decoder
-    from beepy.events.protocols import Sink  # only types
+    from beepy.events.fields import Field
+    from beepy.events.protocols import Sink
     from beepy.outputs.row_writer import RowWriter
 
 STDOUT: Final = 1
@@ -27,9 +28,9 @@ class RowOptions(NamedTuple):
     """
 
     rows: bool = False
-    bounds: Mapping[Schema, Sequence[float]] = MappingProxyType({})
-    values: Mapping[Schema, Field] = MappingProxyType({})
-    labels: Mapping[Schema, tuple[Field, ...]] = MappingProxyType({})
+    bounds: "Mapping[Schema, Sequence[float]]" = MappingProxyType({})
+    values: "Mapping[Schema, Field]" = MappingProxyType({})
+    labels: "Mapping[Schema, tuple[Field, ...]]" = MappingProxyType({})
 
 
 DEFAULT: Final = RowOptions()

@@ -95,7 +95,7 @@ class Summary:
             "shown": stats.shown,
             "filtered": stats.filtered,
             "own": stats.own,
-            "not_shown": stats.zeros + stats.cut_by_count + stats.cut_by_limit,
+            "not_shown": stats.not_shown,
             "lost": stats.total_lost,
             "missed": stats.total_missed,
         }

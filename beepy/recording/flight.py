@@ -14,7 +14,7 @@ from beepy.events.batch_ops import slices
 from beepy.events.decoder import Decoder
 from beepy.events.stats import RunStats
 from beepy.log import Log
-from beepy.recording import items
+from beepy.recording import counts, items
 from beepy.recording.blocks import BlockWriter
 from beepy.recording.items import Kind
 from beepy.recording.names import NamesWriter
@@ -148,7 +148,7 @@ class FlightRecorder:
                     if size >= _BLOCK:
                         blocks.write(pending)
                         pending, size = [], 0
-                end = items.document(Kind.END, {"overwritten": self._stats.overwritten})
+                end = items.document(Kind.END, counts.document(self._stats, self._numbers))
                 blocks.write([*pending, clocks(), end])
         except OSError as error:
             raise new_file.failed(path, error) from None

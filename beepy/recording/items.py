@@ -1,6 +1,7 @@
 """The items of a recording: what is known of the run, types, schemas, batches, clocks."""
 
 import json
+import re
 import struct
 from collections.abc import Callable
 from enum import IntEnum
@@ -15,9 +16,11 @@ from beepy.btf.writer import BtfWriter
 from beepy.errors import BeepyError, BtfError, RecordingError
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.clock import Clock
+from beepy.obj.measures import Measure
 from beepy.obj.presentation import ColumnHint, Presentation
 from beepy.obj.spec import Role
 from beepy.recording.blocks import Item, packed
+from beepy.text import safe
 
 VERSION: Final = 1
 
@@ -29,15 +32,25 @@ _UNKNOWN: Final = -1  # of losses
 _MAX_TEXT: Final = 1 << 20  # bytes of JSON
 _MAX_CPUS: Final = 1 << 13  # CONFIG_NR_CPUS of any architecture
 _RING_HEADER: Final = 8  # bytes before a record, of ring and perf buffers
+_METRIC: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+
+
+def _metric_name(value: Any) -> str:  # noqa: ANN401 - JSON
+    """Return the name of a metric, which is on the page as it is. Raises ValueError."""
+    name = str(value)
+    if name and not _METRIC.fullmatch(name):
+        raise ValueError(f"metric '{safe(name[:64])}': not a name")
+    return name
 
 
 # of Schema, as JSON has them; types, clock and texts are apart
 _FIELDS: Final[dict[str, Callable[[Any], Any]]] = {
-    **dict.fromkeys(("image", "map", "metric", "metric_value"), str),
+    **dict.fromkeys(("image", "map", "metric_value"), str),
     **dict.fromkeys(("record", "key", "value", "key_size", "value_size", "cpus"), int),
     "counts_loss": bool,
+    "metric": _metric_name,
 }
-_LATER: Final[dict[str, Callable[[Any], Any]]] = {"vocabulary": str}
+_LATER: Final[dict[str, Callable[[Any], Any]]] = {"vocabulary": str, "drains": bool}
 """... that older recordings lack."""
 
 
@@ -68,6 +81,7 @@ def schema_item(number: int, schema: Schema, types_number: int, kernel: int | No
     fields = {name: getattr(schema, name) for name in ("role", *_FIELDS, *_LATER)}
     fields["texts"] = sorted(schema.texts)
     fields["presentation"] = _presented(schema.presentation)
+    fields["measures"] = schema.measures  # tuples, which are lists in JSON
     value = {"number": number, "types": types_number, "kernel": kernel, "fields": fields}
     return document(Kind.SCHEMA, value)
 
@@ -145,6 +159,7 @@ def read_schema(item: Item, btfs: dict[int, Btf], clock: Clock, where: str) -> t
             kernel=lambda: kernel,
             clock=clock,
             presentation=_presentation(fields.get("presentation")),
+            measures=tuple([_measure(measure) for measure in fields.get("measures", ())]),
         )
         if not 0 <= schema.cpus <= _MAX_CPUS:
             raise ValueError(f"{schema.cpus} CPUs, at most {_MAX_CPUS}")
@@ -175,7 +190,7 @@ def _presented(presentation: Presentation | None) -> dict[str, Any] | None:
 
 
 def _presentation(value: Any) -> Presentation | None:  # noqa: ANN401 - JSON
-    """Return how rows look. Raises KeyError, TypeError, ValueError, AttributeError."""
+    """Return how rows look. Raises KeyError, TypeError, ValueError, OverflowError."""
     if value is None:
         return None
     return Presentation(
@@ -193,6 +208,21 @@ def _hint(value: Any) -> ColumnHint:  # noqa: ANN401 - JSON
     hidden, heading, right, *widths = value
     is_right = None if right is None else bool(right)
     return ColumnHint(bool(hidden), str(heading), is_right, *map(int, widths))
+
+
+def _measure(value: Any) -> Measure:  # noqa: ANN401 - JSON
+    """Return a metric of a gadget. Raises TypeError, ValueError, OverflowError."""
+    name, role, field, text, labels, scope, bounds, slots = value
+    return Measure(
+        name=_metric_name(name),
+        role=Role(role),
+        field=str(field),
+        help=str(text),
+        labels=tuple([(str(label), str(shown)) for label, shown in labels]),
+        scope=str(scope),
+        bounds=tuple(map(float, bounds)),
+        slots=bool(slots),
+    )
 
 
 def read_batch(item: Item, schemas: dict[int, Schema], where: str) -> Batch:

@@ -42,7 +42,7 @@ class _Sources(NamedTuple):
     pid: Field | None
     cgroup: Field | None
     of_processes: Sequence[str]
-    user_stack: frames.UserStack | None
+    user_stacks: Sequence[frames.UserStack]
     kernel_array: Sequence[Field]
 
 
@@ -110,21 +110,25 @@ class NamesWriter:
         self, new: dict[str, list[list[Any]]], sources: _Sources, batch: Batch
     ) -> None:
         machine = batch.schema.machine
-        if sources.user_stack:
-            columns = sources.decoder.values(batch, sources.user_stack.sources)
-            stacks = sources.user_stack.frames(machine, columns)
-            known = self._known.setdefault("user_function", {})
+        addresses: set[int] = set()  # of the kernel
+        known = self._known.setdefault("user_function", {})
+        for user_stack in sources.user_stacks:
+            columns = sources.decoder.values(batch, user_stack.sources)
+            stacks = user_stack.frames(machine, columns)
             for frame in {frame for stack in stacks for frame in stack} - known.keys():
                 if isinstance(frame, str):  # of a file by its build id
+                    continue
+                if frame.address >= frames.KERNEL_HALF:
+                    addresses.add(frame.address)
                     continue
                 self._note(
                     new, "user_function", (frame.pid, frame.address), machine.user_function(frame)
                 )
         if sources.kernel_array:
             columns = sources.decoder.values(batch, sources.kernel_array)
-            known = self._known.setdefault("kernel_function", {})
-            for address in frames.kernel_addresses(columns) - known.keys():
-                self._note(new, "kernel_function", address, machine.kernel_function(address))
+            addresses |= frames.kernel_addresses(columns)
+        for address in addresses - self._known.setdefault("kernel_function", {}).keys():
+            self._note(new, "kernel_function", address, machine.kernel_function(address))
 
     def _note(self, new: dict[str, list[list[Any]]], function: str, key: _Key, answer: Any) -> None:  # noqa: ANN401 - as the function has it
         known = self._known.setdefault(function, {})
@@ -147,15 +151,23 @@ def _sources(decoder: Decoder) -> _Sources:
     numbers = meaning.named_numbers(decoder.fields)
     if decoder.schema.vocabulary:
         numbers += [(f, "user_stack") for f in decoder.fields if gadget_fields.is_user_stack(f)]
+    numbers += [(field, "kernel_stack") for field in decoder.fields if _is_mixed_id(field)]
+    user_stacks = (frames.user_stack(decoder), frames.mixed_array(decoder))
     return _Sources(
         decoder=decoder,
         numbers=numbers,
         pid=pid,
         cgroup=cgroup,
         of_processes=of_processes,
-        user_stack=frames.user_stack(decoder),
+        user_stacks=[stack for stack in user_stacks if stack],
         kernel_array=frames.kernel_array(decoder),
     )
+
+
+def _is_mixed_id(field: Field) -> bool:
+    """Return whether a field is the number of a stack whose part the name does not say."""
+    is_id = field.path[-1] in frames.MIXED_IDS and field.codec.is_plain_int and field.bits >= 32
+    return is_id and gadget_fields.USER_STACK not in field.owners
 
 
 def _items(names: dict[str, list[list[Any]]]) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from beepy.events.batch import Batch, Schema
 from beepy.events.clock import Clock
 from beepy.events.stats import RunStats
 from beepy.log import Log
-from beepy.recording import blocks, items
+from beepy.recording import blocks, counts, items
 from beepy.recording.blocks import Item
 from beepy.recording.items import Kind
 from beepy.recording.names import RecordedNames
@@ -92,7 +92,7 @@ class Playback:
                 now = time.monotonic()
                 begin = begin or (now, batch.time_ns)
                 due = begin[0] + (batch.time_ns - begin[1]) / 1e9 / self._speed
-                if due > now and self._stopped.wait(due - now):
+                if due > now and self._stopped.wait(min(due - now, threading.TIMEOUT_MAX)):
                     return
             if self._stopped.is_set():
                 return
@@ -120,6 +120,8 @@ class Playback:
                 self._names.read(item, self._where)
             elif item.kind == Kind.END:
                 self._ended = True
+                end = items.read_document(item, self._where)
+                counts.read(end, self._schemas, self.stats, self._where)
 
     def _note_table(self, batch: Batch) -> None:
         """Keep the last snapshot of each table."""

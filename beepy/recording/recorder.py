@@ -9,7 +9,8 @@ from beepy import new_file
 from beepy.btf.btf import Btf
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
-from beepy.recording import items
+from beepy.events.stats import RunStats
+from beepy.recording import counts, items
 from beepy.recording.blocks import BlockWriter
 from beepy.recording.items import Kind
 from beepy.recording.names import NamesWriter
@@ -22,12 +23,16 @@ class Recorder:
     """Writes raw records to a new file, a block each second; a kill loses at most the last one.
 
     It gets the rows that pass the filters. ``about`` is what is known of the run: images and their
-    digests, the machine.
+    digests, the machine. ``stats`` are the counts of the run, which are written at its end; None
+    for a recording of a part of it.
     """
 
-    def __init__(self, path: str, about: Mapping[str, object]) -> None:
+    def __init__(
+        self, path: str, about: Mapping[str, object], stats: RunStats | None = None
+    ) -> None:
         self._path = path
         self._about = about
+        self._stats = stats
         self._file: BinaryIO | None = None
         self._blocks: BlockWriter | None = None
         self._numbers: dict[Schema, int] = {}
@@ -62,14 +67,20 @@ class Recorder:
 
     def close(self) -> None:
         """Write the rest, and close the file. Raises OutputError."""
-        if self._file is None:
-            return
-        if self._blocks:
-            self._add(clocks())
-            self._add(items.document(Kind.END, {}))
-            self._write()
         file, self._file = self._file, None
-        file.close()
+        if file is None:
+            return
+        has_failed = self._blocks is None  # which was reported
+        try:
+            with file:  # closing tries once more to write what is buffered
+                if self._blocks:
+                    self._add(clocks())
+                    end = counts.document(self._stats, self._numbers) if self._stats else {}
+                    self._add(items.document(Kind.END, end))
+                    self._write()
+        except OSError as error:
+            if not has_failed:
+                raise new_file.failed(self._path, error) from None
 
     def _add(self, item: bytes) -> None:
         self._pending.append(item)

@@ -60,7 +60,7 @@ class ScreenApp(App[None]):
         self._stats = stats
         self._keeping = Keeping(recording)
         self._rates = Rates()
-        self._header = Header(about, stats, self._rates)
+        self._header = Header(about, stats, self._rates, model.maps)
         self._ticks = 0
         self.foot = Foot()
         self.prompt = Prompt()
@@ -121,7 +121,8 @@ class ScreenApp(App[None]):
         """End, from any thread or signal handler."""
         self._is_leaving = True
         if self.loop:
-            self.loop.call_soon_threadsafe(self.action_leave)
+            with suppress(RuntimeError):  # it is closed: the screen has ended
+                self.loop.call_soon_threadsafe(self.action_leave)
 
     def ended(self) -> None:
         """Note that no more rows come, from the run's thread; the screen stays."""
@@ -172,11 +173,16 @@ class ScreenApp(App[None]):
 
     # keys
 
+    def on_key(self, event: events.Key) -> None:
+        """Give to the prompt what came together with the key that opened it."""
+        if self.prompt.takes(event):
+            event.prevent_default()
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave the keys to dialogs and to the prompt, except those that end."""
         del parameters
-        if action in _ACTIONS and (len(self.screen_stack) > 1 or self.prompt.kind):
-            return action in _ALWAYS
+        if action in keys.ACTIONS and (len(self.screen_stack) > 1 or self.prompt.kind):
+            return action in keys.ALWAYS
         return True
 
     def action_pause(self) -> None:
@@ -212,8 +218,7 @@ class ScreenApp(App[None]):
 
     def action_open(self) -> None:
         """Show all of a row."""
-        table = self.table
-        if table and len(table.rows):
+        if (table := self.table) and len(table.rows):
             self.push_screen(RowDialog(table), self._filter_by)
 
     def action_top(self) -> None:
@@ -393,7 +398,3 @@ class ScreenApp(App[None]):
             return False
         self.prompt.refuse("")
         return True
-
-
-_ACTIONS: Final = frozenset([row.action.partition("(")[0] for row in keys.TABLE])
-_ALWAYS: Final = frozenset(("suspend_process", "copy_row"))

@@ -60,13 +60,17 @@ class _Images(OptionList):
         return style + _REVERSED if _CURSOR in component_classes else style
 
     def on_key(self, event: events.Key) -> None:
-        """Begin a search with a letter that is no key of its own."""
+        """Begin a search with a letter that is no key of its own.
+
+        Keys that come together reach the list although the cursor is in the search by then.
+        """
         character = event.character
-        if character and character.isprintable() and character not in " q?/":
+        search = self.screen.query_one(_Search)
+        keys = "" if self.screen.focused is search else " q?/"
+        if character and character.isprintable() and character not in keys:
             event.stop()
             event.prevent_default()
-            search = self.screen.query_one(_Search)
-            search.focus()
+            self.screen.set_focus(search)
             search.value += character
             search.cursor_position = len(search.value)
 

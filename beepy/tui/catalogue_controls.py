@@ -41,6 +41,12 @@ class Text(Input):
         placeholder = excerpt(default, _MAX_PLACEHOLDER)
         super().__init__(text, placeholder, compact=True, select_on_focus=False)
 
+    async def on_key(self, event: events.Key) -> None:
+        """Take the keys of its bindings itself; see ``Flag``."""
+        for binding in self._bindings.key_to_bindings.get(event.key, ())[:1]:
+            event.stop()
+            await self.run_action(binding.action)
+
     def on_input_changed(self, event: Input.Changed) -> None:
         """Tell the form."""
         event.stop()
@@ -89,8 +95,7 @@ class Choice(Static, can_focus=True):
     """One of several values, or none: then ``default`` is shown. A letter goes to its value."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "move(1)", "Next value", key_display="Space"),
-        Binding("backspace,delete", "clear", show=False),
+        Binding("space", "move(1)", "Next value", key_display="Space")
     ]
 
     def __init__(self, text: str, choices: Sequence[str], default: str) -> None:
@@ -116,6 +121,10 @@ class Choice(Static, can_focus=True):
             event.stop()
             self.action_move(_STEPS[event.key])
             return
+        if event.key in ("backspace", "delete"):
+            event.stop()
+            self.action_move(-self._chosen)  # back to none
+            return
         letter = (event.character or "").casefold()
         count = len(self._choices)
         for steps in range(1, count if letter.isalnum() else 0):
@@ -135,10 +144,6 @@ class Choice(Static, can_focus=True):
     def text(self) -> str:
         """The value that is chosen."""
         return self._choices[self._chosen]
-
-    def action_clear(self) -> None:
-        """Go back to none."""
-        self.action_move(-self._chosen)
 
 
 Control: TypeAlias = Text | Flag | Choice

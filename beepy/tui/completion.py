@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from beepy.events import derived
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
 from beepy.events.where import constants
@@ -34,7 +35,7 @@ def candidates(text: str, rows: Rows) -> Candidates:
     word = _WORD.search(text)
     assert word, "the pattern matches an empty word, too"
     typed, before = word[1], text[: word.start()]
-    fields = {field.name: field for field in rows.decoder.fields}
+    fields = _fields(rows.decoder)
     value = _BEFORE_VALUE.search(before)
     texts: Sequence[str]
     if value and value[1] in fields:
@@ -50,6 +51,16 @@ def candidates(text: str, rows: Rows) -> Candidates:
     others = [text for text in texts if lowered in text.lower() and text not in fitting]
     fitting = [text for text in [*fitting, *others] if text != typed]
     return Candidates(word.start(), fitting[:_MAX])
+
+
+def _fields(decoder: Decoder) -> dict[str, Field]:
+    """Return the fields by name: a map's own, and those derived ones that are known."""
+    age = derived.field(decoder, "age")  # others only the machine knows, if it was asked before
+    found = [*decoder.fields, *decoder.shown(), *([age] if age else [])]
+    names: dict[str, Field] = {}
+    for field in found:
+        names.setdefault(field.name, field)
+    return names
 
 
 def values(rows: Rows, field: Field) -> list[str]:

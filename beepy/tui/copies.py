@@ -8,6 +8,7 @@ from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
 from beepy.outputs.jsonl import JsonLines
 from beepy.outputs.row_writer import RowWriter
+from beepy.text import safe
 from beepy.tui.rows import Rows
 
 
@@ -31,7 +32,8 @@ def write(path: str, rows: Rows) -> int:
     """
     fd = new_file.create(path)
     try:
-        sink = outputs.make("csv" if path.endswith(".csv") else "json", fd)
+        output = outputs.output("csv" if path.endswith(".csv") else "json")
+        sink = output.make(RowWriter(fd, safe(path)), outputs.DEFAULT)
         sink.open([rows.decoder])
         for batch in rows.chunks():
             sink.write(batch)

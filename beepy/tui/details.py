@@ -9,7 +9,7 @@ from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
 from beepy.events.stacks import Stacks
-from beepy.outputs.columns.cells import cells
+from beepy.outputs.columns.cells import cells, every_cell_of
 from beepy.outputs.jsonl import encode, timestamp
 from beepy.text import safe
 from beepy.tui import styles
@@ -48,8 +48,9 @@ def details(stacks: Stacks, decoder: Decoder, row: Batch, columns: int) -> list[
 
 
 def _fields(decoder: Decoder, row: Batch, columns: int) -> Iterator[Detail]:
-    fields = decoder.fields
-    shown, exact = cells(fields, decoder.schema.clock), cells(fields, exact=True)
+    computed = [field for field in decoder.shown() if field.derived]
+    fields = (*decoder.fields, *computed)
+    shown, exact = every_cell_of(decoder), cells(fields, exact=True)
     names = [2 * (len(field.path) - 1) + len(safe(field.path[-1])) for field in fields]
     name_width = min(max(names, default=0), _MAX_NAME)
     values = decoder.values(row, fields)

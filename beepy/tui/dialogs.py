@@ -11,14 +11,15 @@ from textual.content import Content
 from textual.screen import ModalScreen
 
 from beepy.events.fields import Field
-from beepy.outputs.columns.cells import cells
+from beepy.outputs.columns.cells import cells_of
 from beepy.text import safe
 from beepy.tui import keys, styles
 from beepy.tui.completion import equals
 from beepy.tui.details import FIRST_FIELD, details
-from beepy.tui.line import Line, Listing, Segments
+from beepy.tui.line import Line, Listing, Segments, width_of
 from beepy.tui.stacks import Node, Tree
 from beepy.tui.table import Table
+from beepy.width import truncate
 
 _BARS: Final = 20
 _MAX_WIDTH: Final = 100  # columns of a dialog
@@ -52,6 +53,11 @@ class Dialog(ModalScreen[str]):
         """Show the lines."""
         self.listing.replace(self.lines())
         self.listing.focus()
+
+    @property
+    def columns(self) -> int:
+        """The width of the lines."""
+        return min(self.app.size.width, _MAX_WIDTH) - 2  # the border
 
     def lines(self) -> Sequence[Segments]:
         """Return what is listed."""
@@ -87,10 +93,8 @@ class RowDialog(Dialog):
     def lines(self) -> Sequence[Segments]:
         """Return the fields of the row under the cursor."""
         row = self._table.current()
-        columns = min(self.app.size.width, _MAX_WIDTH) - 2  # the border
-        self._details = (
-            details(self._table.stacks, self._table.model.decoder, row, columns) if row else []
-        )
+        decoder, stacks = self._table.model.decoder, self._table.stacks
+        self._details = details(stacks, decoder, row, self.columns) if row else []
         return [detail.segments for detail in self._details]
 
     def action_row(self, step: int) -> None:
@@ -121,22 +125,25 @@ class TopDialog(Dialog):
     def lines(self) -> Sequence[Segments]:
         """Return a line for each value, with its count and share."""
         rows = self._table.rows
-        counts = Counter(rows.values(self._field))
-        ranked = counts.most_common(_MAX_VALUES)
+        column = rows.values(self._field)
+        # arrays may have structs, which are dicts
+        keys_of = list(map(repr, column)) if self._field.codec.inner else column
+        values = dict(zip(keys_of, column, strict=True))
+        ranked = [(values[key], count) for key, count in Counter(keys_of).most_common(_MAX_VALUES)]
         self._values = [value for value, _ in ranked]
-        cell = cells(rows.decoder.fields, rows.decoder.schema.clock)[self._field]
+        cell = cells_of(rows.decoder)[self._field]
         total, most = len(rows) or 1, ranked[0][1] if ranked else 1
         lines = []
         for value, count in ranked:
             bar = "█" * (-(-count * _BARS // most))
-            lines.append(
-                [
-                    Segment(f"{count:>9,}", styles.BOLD),
-                    Segment(f" {count / total:>6.1%} "),
-                    Segment(f"{bar:<{_BARS}} ", styles.BAR),
-                    Segment(cell.text(value) or '""'),
-                ]
-            )
+            line = [
+                Segment(f"{count:>9,}", styles.BOLD),
+                Segment(f" {count / total:>6.1%} "),
+                Segment(f"{bar:<{_BARS}} ", styles.BAR),
+            ]
+            text = cell.text(value) or '""'
+            room = self.columns - width_of(line)
+            lines.append([*line, Segment(truncate(text, room, start=cell.path))])
         return lines
 
     def tick(self) -> None:

@@ -42,7 +42,7 @@ class Grid:
         self._hidden: set[int] = set()
         self._kept: set[int] = set()  # what was asked for
         self._texts = decoder.view(tuple(cells), lambda field: cells[field].text, absent="")
-        meanings = meaning.of(decoder.fields, decoder.schema.clock)
+        meanings = {} if decoder.plain else meaning.of(decoder.fields, decoder.schema.clock)
         self._results = {
             position
             for position, field in enumerate(self.fields)

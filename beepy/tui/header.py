@@ -3,10 +3,12 @@
 import math
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import Final
 
 from rich.segment import Segment
 
+from beepy.events.batch import Schema
 from beepy.events.stats import RunStats
 from beepy.tui import styles
 from beepy.tui.about import About
@@ -44,12 +46,18 @@ class Rates:
 
 
 class Header:
-    """Makes the segments of the line from the counts of a run."""
+    """Makes the segments of the line from the counts of a run.
 
-    def __init__(self, about: About, stats: RunStats, rates: Rates) -> None:
+    The rate is not shown if all maps are tables, whose rows come when beepy reads them.
+    """
+
+    def __init__(
+        self, about: About, stats: RunStats, rates: Rates, schemas: Iterable[Schema]
+    ) -> None:
         self._about = about
         self._stats = stats
         self._rates = rates
+        self._has_events = any(schema.is_stream for schema in schemas)
         self.recording = ""  # the file that rows are recorded to now
         self.ended = False
 
@@ -87,7 +95,7 @@ class Header:
             parts += [] if self.ended else [[Segment("reading", styles.NOTE)]]
         elif self.ended:
             parts.append([Segment("ended", styles.NOTE)])
-        else:
+        elif self._has_events:
             rate = f"{_number(rates[-1])}/s " if rates else ""
             parts.append([Segment(rate, styles.BOLD), Segment(sparkline(rates, spark), styles.BAR)])
         parts.append(_lost(stats))

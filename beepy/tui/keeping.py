@@ -37,8 +37,7 @@ class Keeping:
         """End the recording. Raise OutputError."""
         assert self._recording, "one is on"
         self._recording.stop()
-        path = safe(self._recording.path)
-        return f"{self._recording.rows:,} rows recorded: beepy replay {path}"
+        return self._recording.done[-1]
 
     def failure(self) -> str:
         """Return why the recording ended by itself since the last call, "" if it did not."""

@@ -56,3 +56,6 @@ TABLE: Final = (
     Key("ctrl+z", "suspend_process", "Ctrl-Z", "to the shell; fg comes back"),
     Key("q,ctrl+c", "leave", "q Ctrl-C", "leave", "quit"),
 )
+
+ACTIONS: Final = frozenset([row.action.partition("(")[0] for row in TABLE])
+ALWAYS: Final = frozenset(("suspend_process", "copy_row"))  # beside dialogs and the prompt too

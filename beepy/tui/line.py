@@ -9,7 +9,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from beepy.tui import styles
-from beepy.width import width
+from beepy.width import truncate, width
 
 Segments: TypeAlias = list[Segment]
 
@@ -34,7 +34,7 @@ class Line(Widget):
         if y:
             return Strip.blank(self.size.width)
         self._drawn = self._segments(self.size.width)
-        return Strip(self._drawn).adjust_cell_length(self.size.width)
+        return Strip(cut(self._drawn, self.size.width)).adjust_cell_length(self.size.width)
 
 
 class Listing(Widget, can_focus=True):
@@ -105,12 +105,26 @@ class Listing(Widget, can_focus=True):
         index = self._top + y
         if index >= len(self.lines):
             return Strip.blank(columns)
-        segments = self.lines[index]
+        segments = cut(self.lines[index], columns)
         if index == self.cursor and self._shows_cursor:
             style = styles.CURSOR
             segments = [Segment(text, (old or styles.PLAIN) + style) for text, old, _ in segments]
             return Strip(segments).adjust_cell_length(columns, style)
         return Strip(segments).adjust_cell_length(columns)
+
+
+def cut(segments: Segments, columns: int) -> Segments:
+    """Return the segments, with an ellipsis in the place of what does not fit."""
+    if width_of(segments) <= columns:
+        return segments
+    fitting: Segments = []
+    for text, style, _ in segments:
+        shown = truncate(text, columns)
+        fitting.append(Segment(shown, style))
+        columns -= width(text)
+        if columns < 1:
+            break
+    return fitting
 
 
 def width_of(segments: Segments) -> int:

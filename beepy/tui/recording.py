@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from beepy.errors import OutputError
 from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
+from beepy.text import safe
 
 if TYPE_CHECKING:
     from beepy.recording.recorder import Recorder  # few runs record
@@ -23,6 +24,7 @@ class Recording:
         self.path = ""
         self.rows = 0
         self.error = ""
+        self.done: list[str] = []  # a line for each file that was recorded
         self._about = about
         self._decoders: Sequence[Decoder] = ()
         self._recorder: Recorder | None = None
@@ -46,6 +48,7 @@ class Recording:
                 self.error = str(error)
                 self._recorder.close()
                 self._recorder = None
+                self._note()
 
     def start(self, path: str) -> None:
         """Begin a new file. Raise OutputError."""
@@ -63,6 +66,11 @@ class Recording:
             recorder, self._recorder = self._recorder, None
         if recorder:
             recorder.close()
+            self._note()
+
+    def _note(self) -> None:
+        rows = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
+        self.done.append(f"{rows} recorded: beepy replay {safe(self.path)}")
 
     @property
     def is_on(self) -> bool:

@@ -4,6 +4,7 @@ import gc
 import signal
 import threading
 from collections.abc import Iterable, Sequence
+from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from beepy import threads
@@ -43,6 +44,8 @@ class Showing:
         self._app: ScreenApp | None = None
         self._file = TerminalFile()  # before privileges are given up: it may be another user's
         self._is_leaving = False
+        self._is_drawing = False
+        self._is_interrupted = False  # by a second signal, while it drew
         self._error: BaseException | None = None  # of the run
         self._ended = threading.Event()
         self.messages: Iterable[str] = ()  # written to stderr while the screen was there
@@ -54,6 +57,13 @@ class Showing:
         self._file.leave()
         if self._app:
             self._app.leave()
+
+    def again(self, number: int, frame: FrameType | None) -> None:
+        """Handle a second signal: raise KeyboardInterrupt once the terminal is as it was."""
+        del number, frame
+        if not self._is_drawing:
+            raise KeyboardInterrupt
+        self._is_interrupted = True
 
     def close(self) -> None:
         """Release the terminal."""
@@ -74,6 +84,7 @@ class Showing:
         try:
             app = self._make_app(running, about)
             if not (self._is_leaving or self._error):
+                self._is_drawing = True
                 with self._file.restored():
                     app.run()
                     failure = app.failure
@@ -81,10 +92,13 @@ class Showing:
                     if not self._file.is_gone:
                         self.lines = app.last_lines
         finally:
+            self._is_drawing = False
             running.stop()
             self._app = None
             for number, handler in handlers.items():
                 signal.signal(number, handler)
+            if self._is_interrupted:
+                raise KeyboardInterrupt
             worker.join()
         if self._error:
             raise self._error

@@ -106,15 +106,16 @@ class Table(Widget, can_focus=True):
         self.redraw()
 
     def move_to(self, position: int) -> None:
-        """Put the cursor on a row, and pause if that is not the newest one."""
-        if not self.model.is_table and not self.sort:
+        """Put the cursor on a row, and pause if there is one."""
+        if len(self.rows) and not self.model.is_table and not self.sort:
             self.pause(paused=True)
         self.cursor = max(min(position, len(self.rows) - 1), 0)
         self.redraw()
 
     def move(self, rows: int) -> None:
         """Move the cursor down, or up (negative)."""
-        self.move_to(self.cursor + rows)
+        if rows < 0 or not self.follows:  # else it is at the end
+            self.move_to(self.cursor + rows)
 
     def move_to_time(self, time_ns: int) -> None:
         """Put the cursor on the first row that came then, or later."""

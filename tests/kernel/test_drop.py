@@ -115,6 +115,17 @@ def test_rows_on_a_terminal_are_drawn_without_privileges(beepy: Beepy) -> None:
         assert running.end().code == 0
 
 
+def test_a_screen_has_those_of_what_its_keys_do(beepy: Beepy) -> None:
+    """Files that they write, recordings of names, filters by fields of processes."""
+    with Terminal() as terminal:
+        shell = ("sh", "-c", f'exec "$@" <{os.ttyname(terminal.fd)}', "sh")
+        screen = beepy._replace(variables={"TERM": "xterm"}, prefix=shell)
+        options = ("-o", "tui", "--no-metrics")
+        with screen.start("run", "exitsnoop", *options, stdout=terminal.fd) as running:
+            expect(running, "CAP_DAC_OVERRIDE", "CAP_SYS_ADMIN", *NAMES)
+            assert running.end().code == 0
+
+
 def test_a_recording_is_written_with_those_of_files_and_names(beepy: Beepy, tmp_path: Path) -> None:
     path = str(tmp_path / "exits")
     options = ("--record", path, "-o", "json", "--no-metrics")

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import beepy
-from beepy import api
+from beepy import image_api
 from beepy.errors import AttachError
 from tests.support.command import PATIENCE, ROOT, environment
 from tests.support.held import held, wait_for_end
@@ -196,7 +196,7 @@ def test_other_loops_have_a_descriptor() -> None:
 
 
 def test_a_description_says_whether_this_kernel_runs_it() -> None:
-    described = api.describe("exitsnoop", check=True, relocations=True)
+    described = image_api.describe("exitsnoop", check=True, relocations=True)
     assert described.check
     assert described.check.runs
 

@@ -115,8 +115,6 @@ def test_what_is_refused_and_what_is_canceled(beepy: Beepy, tmp_path: Path) -> N
         ("run", {"image": "exitsnoop", "where": "pid = 1"}, "column 5: expected =="),
         ("run", {"image": "exitsnoop", "set": {"nosuch": 1}}, "variable 'nosuch': not found"),
         ("run", {"image": "exitsnoop", "top": 3}, "top, by: expected both"),
-        ("run", {"image": "exitsnoop", "uid": [1 << 32]}, "expected a whole number from 0 to"),
-        ("run", {"image": "exitsnoop", "pid": [5e6]}, "expected a whole number from 1 to"),
         ("replay", {"recording": "link.rec"}, "recording 'link.rec': not found"),
         ("replay", {"recording": "../x"}, "does not match"),
         ("replay", {"recording": "exits.rec"}, "exits.rec: "),

@@ -43,7 +43,7 @@ STACKS: Final = """
 
 struct {
 	__uint(type, BPF_MAP_TYPE_STACK_TRACE);
-	__uint(max_entries, 64);
+	__uint(max_entries, 16384);
 	__uint(key_size, sizeof(u32));
 	__uint(value_size, 127 * sizeof(u64));
 } stacks SEC(".maps");
@@ -159,7 +159,7 @@ def test_frames_by_build_id(beepy: Beepy, compiled: ObjectOf, tmp_path: Path) ->
     source.write_text(PROGRAM)
     program = probed.compiled(tmp_path, *_FLAGS, "-Wl,--build-id", source=source)
     by_id = STACKS.replace("127 * sizeof(u64)", "127 * sizeof(struct bpf_stack_build_id)").replace(
-        "__uint(max_entries, 64);", "__uint(max_entries, 64);\n\t__uint(map_flags, 1 << 5);"
+        "__uint(max_entries, 16384);", "__uint(max_entries, 16384);\n\t__uint(map_flags, 1 << 5);"
     )
     with (
         probed.Probed(program) as calling,

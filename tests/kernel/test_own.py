@@ -22,7 +22,7 @@ def test_the_number_that_programs_know_us_by() -> None:
 def test_it_is_asked_of_a_program_where_we_are_in_a_namespace(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(own_pid, "_INITIAL", 0)
+    monkeypatch.setattr("beepy.host.pids.INITIAL", 0)
     assert own_pid.own_pid() == pids.seen()
 
 

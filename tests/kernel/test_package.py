@@ -18,7 +18,10 @@ ARGUMENTS = {"xdpcount": ("--iface", "lo")}
 LACKED = re.compile(r"beepy: .*this kernel has no(ne)? .*")
 OPTIONS = ("-o", "none", "--no-metrics", "--timeout", "1ms")
 # as a runtime does: tracefs is there, and read-only, if the needs have it
-MOUNT = "mount -t tracefs -o ro tracefs /sys/kernel/tracing && "
+MOUNT = """
+while mountpoint -q /sys/kernel/tracing; do umount -R /sys/kernel/tracing; done
+mount -t tracefs -o ro tracefs /sys/kernel/tracing
+"""
 
 
 def run(beepy: Beepy, name: str, needs: Needs, capabilities: list[str]) -> Done:

@@ -9,7 +9,8 @@ import pytest
 
 import beepy as api
 from beepy.errors import UsageError
-from beepy.launch import RunRequest, launch
+from beepy.launch import launch
+from beepy.request import RunRequest
 from tests.kernel.conftest import ObjectOf
 from tests.support.command import ROOT, Beepy, Done
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import exits
 from tests.support.command import Beepy
+from tests.support.exits import Exit
 
 pytestmark = pytest.mark.kernel
 
@@ -37,10 +39,19 @@ def test_a_run_and_its_recording(beepy: Beepy, tmp_path: Path) -> None:
     assert replayed["maps"]["print_exits"]["fields"] == exits["fields"]
 
 
+def test_a_row_may_end_it(beepy: Beepy) -> None:
+    with beepy.start("run", "exitsnoop", "--summary", "--until", 'comm == "last"') as running:
+        while running.process.poll() is None:
+            exits.fork([Exit(b"last", 3)])
+        done = running.end()
+    assert done.code == 0
+    assert json.loads(done.out)["maps"]["print_exits"]["fields"]["exit_code"]["max"] >= 3
+
+
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ([], "expected --count or --timeout: it is shown at the end"),
+        ([], "expected --count, --timeout or --until: it comes at the end"),
         (["--count", "1", "-o", "json"], "not with -o: it takes the place of rows"),
         (["--count", "1", "--top", "3", "--by", "comm"], "not with --top"),
     ],

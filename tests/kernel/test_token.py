@@ -25,7 +25,9 @@ ALL = ",".join(f"delegate_{kind}=any" for kind in ("cmds", "maps", "progs", "att
 NOT_DELEGATED = "operation not permitted (EPERM): the BPF token does not delegate it"
 DO_NOT_COUNT = "capabilities within a user namespace do not count"
 # here they are made by lines in tracefs, which needs other capabilities than their perf events
-LACKED = re.compile(r"this kernel has no PMU |tracefs is not mounted: operation not permitted")
+LACKED = re.compile(
+    r"this kernel has no (PMU|kprobes) |tracefs is not mounted: operation not permi"
+)
 
 # a program for each way to attach: those of a perf event, and others
 PROGRAMS = """

@@ -21,7 +21,7 @@ def mounts():
     return Path("/proc/self/mounts").read_text()
 for path in ("/sys/kernel/debug", "/sys/kernel/tracing"):
     while f" {path} " in mounts() or f" {path}/tracing " in mounts():
-        subprocess.run(["umount", "--recursive", place], check=True)
+        subprocess.run(["umount", "--recursive", path], check=True)
 before = mounts()
 assert "tracefs" not in before
 """

@@ -17,9 +17,10 @@ from typing import Final
 
 from beepy.chosen import Chosen
 from beepy.cli.screen import _images
-from beepy.launch import Launched, RunRequest, launch, replay
+from beepy.launch import Launched, launch, replay
 from beepy.outputs import DEFAULT
 from beepy.recording.recorder import Recorder
+from beepy.request import RunRequest
 from beepy.session import Run
 from beepy.text import safe
 from beepy.tui.about import About
@@ -35,18 +36,20 @@ DIRECTORY: Final = ROOT / "docs" / "screen"
 SIZE: Final = (100, 24)
 CELL: Final = 12.2  # units of a character
 SECONDS: Final = 8
-OURS: Final = 'print_exits: comm in ("make", "cc1", "ld", "worker-1")'
+LS: Final = 'comm == "ls"'
+OURS: Final = 'comm in ("make", "cc1", "ld", "worker-1")'
 
 
 def main() -> None:
     DIRECTORY.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name, work():
-        draw("rows", launched("opensnoop", where='comm == "ls"'))
-        draw("filter", launched("exitsnoop", where=OURS), "f", *'exit_code == 3 and comm == "')
+        draw("rows", launched("opensnoop", where=LS), options=f" --where '{LS}'")
+        typed = ("f", *'exit_code == 3 and comm == "')
+        draw("filter", launched("exitsnoop", where=OURS), *typed, options=f" --where '{OURS}'")
         draw("histogram", launched("runqlat"))
-        draw("table", launched("xdpcount", iface="lo"))
+        draw("table", launched("xdpcount", iface="lo"), options=" --iface lo")
         recording = Path(name) / "morning.rec"
-        record(launched("exitsnoop", "runqlat", where=OURS), recording)
+        record(launched("exitsnoop", "runqlat", where=f"print_exits: {OURS}"), recording)
         started = replay(str(recording), Chosen())
         draw("replay", started, *["left_square_bracket"] * 6, recording=recording.name)
 
@@ -102,7 +105,7 @@ def record(started: Launched, path: Path) -> None:
             pass
 
 
-def draw(name: str, started: Launched, *keys: str, recording: str = "") -> None:
+def draw(name: str, started: Launched, *keys: str, recording: str = "", options: str = "") -> None:
     timeline = Timeline() if recording else None
     model = Model(DEFAULT, 10_000, timeline)
     with started.run as run:
@@ -117,7 +120,7 @@ def draw(name: str, started: Launched, *keys: str, recording: str = "") -> None:
         if recording:
             worker.join()
             app.ended()
-        app.title = " ".join(["beepy", *words])
+        app.title = f"{' '.join(['beepy', *words])}{options}"
         (DIRECTORY / f"{name}.svg").write_text(plain(asyncio.run(press(app, keys))))
         run.stop()
         worker.join()

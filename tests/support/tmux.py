@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.command import environment
 
-_PATIENCE: Final = 20.0  # seconds; a test that waits longer has failed
+_PATIENCE: Final = 60.0  # seconds; a test that waits longer has failed
 _NUMBERS: Final = count()  # of servers: one that ends has its socket for a while
 MODES: Final = ("alternate_on", "cursor_flag", "mouse_any_flag", "mouse_sgr_flag", "keypad_flag")
 PLAIN: Final = {
@@ -112,11 +112,12 @@ class Tmux:
         self.until(lambda lines: sum("500:" in line for line in lines) > 0)
         return [line for line in self.history if line.count(":") > 20]
 
-    def signal(self, number: int) -> None:
-        """Send a signal to the command."""
+    def signal(self, *numbers: int) -> None:
+        """Send signals to the command, one right after the other."""
         shell = self._ask("display-message", "-p", "#{pane_pid}").strip()
         (child,) = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
-        os.kill(int(child), number)
+        for number in numbers:
+            os.kill(int(child), number)
 
     def __enter__(self) -> Self:
         return self

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import beepy
-from beepy import api, arguments
+from beepy import arguments, image_api
 from beepy.errors import ImageNotFound, UsageError
 from beepy.oci.lookup import bundled_store
 
@@ -96,6 +96,10 @@ def test_a_wrong_type_is_named(call: Callable[[], object], error: str) -> None:
         (opened(count=0), f"count: expected {A_NUMBER}, got 0"),
         (opened(pid=-1), f"pid: expected {A_NUMBER}, or several, got -1"),
         (
+            opened(pid=1 << 33),
+            f"pid: expected {A_NUMBER}, or several, up to 4194304, got 8589934592",
+        ),
+        (
             opened(programs="a"),
             "programs 'a': no program has that name: expected sched_process_exit",
         ),
@@ -117,7 +121,7 @@ def test_a_wrong_type_is_named(call: Callable[[], object], error: str) -> None:
             "verify=True: neither a signer nor a policy is given",
         ),
         (
-            lambda: api.describe("exitsnoop", btf="x"),
+            lambda: image_api.describe("exitsnoop", btf="x"),
             "btf: expected check=True or relocations=True too",
         ),
     ],
@@ -147,7 +151,7 @@ def test_what_is_meant_is_taken(tmp_path: Path) -> None:
     assert untyped.find(tmp_path / "object.o").programs == image.programs
     assert untyped.parse("exitsnoop").programs == untyped.parse(image).programs == SPEC.programs
     assert untyped.parse(tmp_path / "object.o").programs == SPEC.programs
-    assert api.describe("exitsnoop").name == api.describe(image).name == "exitsnoop"
+    assert image_api.describe("exitsnoop").name == image_api.describe(image).name == "exitsnoop"
     storage = untyped.Options(storage=str(tmp_path / "store"))
     assert {entry.name for entry in untyped.images(storage)} == set(bundled_store().names())
 

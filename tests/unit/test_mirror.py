@@ -35,7 +35,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "cli/digest": "kernel/test_summary.py",
     "mcp/schemas": "kernel/test_mcp.py",
     "mcp/server": "kernel/test_mcp.py",
-    "mcp/tools": "kernel/test_mcp.py",
     "cli/mcp_command": "kernel/test_mcp.py",
     "collection/cgroup_ids": "kernel/test_exporter.py",
     "collection/code_info": "kernel/test_load.py kernel/test_refusals.py",
@@ -102,6 +101,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "hooks/trampoline": "kernel/test_link.py",
     "hooks/trampoline_multi": "vm/test_kernels.py",
     "host/sysfs": "kernel/test_btf.py",
+    "image_api": "kernel/test_face.py unit/test_arguments.py",
     "inspection": "kernel/test_check.py unit/cli/test_description.py",
     "kernel/multi_links": "unit/hooks/test_kprobe_multi.py kernel/hooks/test_uprobe_multi.py",
     "kernel/objects": "kernel/ps/test_snapshot.py",
@@ -109,6 +109,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "kernel/probes": "kernel/test_features.py",
     "kernel/run_time": "kernel/ps/test_snapshot.py",
     "launch": "kernel/test_run.py kernel/test_plain.py",
+    "request": "kernel/test_run.py kernel/test_plain.py",
     "maps/barrier": "kernel/test_ringbuf.py",
     "maps/claim": "kernel/test_pins.py",
     "maps/counted": "kernel/test_exact_losses.py",
@@ -173,7 +174,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "sys/call": "kernel/test_syscall.py",
     **dict.fromkeys(
         (
-            *("tui/about", "tui/changes", "tui/copies", "tui/details", "tui/dialogs", "tui/grid"),
+            *("tui/about", "tui/changes", "tui/details", "tui/dialogs", "tui/grid"),
             *(
                 "tui/foot",
                 "tui/header",

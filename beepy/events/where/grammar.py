@@ -44,6 +44,8 @@ _NESTING: Final = re.compile(
     r"""\"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[()]|\bnot\b|[^\s()"']+|["']"""
 )
 _ONE_SIGN: Final = re.compile(r"(?<![=!<>])=\s*$")
+_TEXT: Final = re.compile(r"""\"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""")
+_WORDS: Final = {"&&": "and", "||": "or", "!": "not"}  # C's, and what they are here
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 _KINDS: Final = {"TEXT": "text", "NUMBER": "number", "ADDRESS": "address", "NAME": "name"}
 
@@ -112,6 +114,11 @@ def _why(text: str, column: int) -> str:
         return "the expression ends here: expected more" if text.strip() else "expected a field"
     if rest.startswith("=") or _ONE_SIGN.search(text[: column - 1]):
         return "expected ==, or another comparison"
+    if rest[0] in "\"'" and not _TEXT.match(rest):
+        return "the quote is not closed"
+    for sign, word in _WORDS.items():
+        if rest.startswith(sign):
+            return f"'{sign}': not expected here: it is written {word}"
     return f"'{safe(rest[:20])}': not expected here"
 
 

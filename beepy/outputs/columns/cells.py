@@ -66,20 +66,22 @@ def cells(
 
 def cells_of(decoder: Decoder, *, exact: bool = False) -> dict[Field, Cell]:
     """Return how the fields of a map are shown, without those that its presentation hides."""
+    every = every_cell_of(decoder, exact=exact)
+    presentation = decoder.schema.presentation
+    hints = presentation.columns if presentation else {}
+    hidden = [name for name, hint in hints.items() if hint.hidden]
+    return {field: _hinted(every[field], hints.get(field.name)) for field in decoder.shown(hidden)}
+
+
+def every_cell_of(decoder: Decoder, *, exact: bool = False) -> dict[Field, Cell]:
+    """Return how all fields of a map are shown: those of its records, and those that are chosen."""
     fields = dict.fromkeys((*decoder.fields, *decoder.shown()))
     schema = decoder.schema
     if decoder.plain:
-        all_cells = {field: _cell(field, None, exact=True) for field in fields}
-    else:
-        # a vocabulary has names in fields of their own
-        machine = NO_MACHINE if schema.vocabulary else schema.machine
-        all_cells = cells(tuple(fields), schema.clock, machine, exact=exact)
-    presentation = schema.presentation
-    hints = presentation.columns if presentation else {}
-    hidden = [name for name, hint in hints.items() if hint.hidden]
-    return {
-        field: _hinted(all_cells[field], hints.get(field.name)) for field in decoder.shown(hidden)
-    }
+        return {field: _cell(field, None, exact=True) for field in fields}
+    # a vocabulary has names in fields of their own
+    machine = NO_MACHINE if schema.vocabulary else schema.machine
+    return cells(tuple(fields), schema.clock, machine, exact=exact)
 
 
 def _hinted(cell: Cell, hint: "ColumnHint | None") -> Cell:

@@ -14,12 +14,12 @@ HEAVY = {
 }
 
 
-def imported(*arguments: str) -> set[str]:
-    """Return the packages that ``beepy ARGUMENTS`` imports."""
+def imported(*arguments: str, depth: int = 1) -> set[str]:
+    """Return the packages that ``beepy ARGUMENTS`` imports; names are cut to ``depth`` parts."""
     command = [sys.executable, "-X", "importtime", "-m", "beepy", *arguments]
     ran = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     return {
-        name.partition(".")[0]
+        ".".join(name.split(".")[:depth])
         for name in re.findall(r"^import time:.*\| +(\S+)$", ran.stderr, re.MULTILINE)
     }
 
@@ -31,3 +31,10 @@ def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
     packages = imported(*arguments)
     assert {"beepy", "typer"} <= packages
     assert not packages & HEAVY
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]], ids=" ".join)
+def test_help_needs_no_records_types_or_kernel(arguments: list[str]) -> None:
+    rooms = imported(*arguments, depth=2)
+    assert "beepy.outputs" in rooms
+    assert not rooms & {"beepy.events", "beepy.btf", "beepy.obj", "beepy.kernel", "beepy.sys"}

@@ -2,9 +2,9 @@ import pytest
 
 from beepy.cli.parameters import applied, no_such_option, option, run_options
 from beepy.errors import ImageNotFound, UsageError, typed
-from beepy.launch import RunRequest
 from beepy.obj.spec import CollectionSpec, Parameter
 from beepy.oci.options import Options
+from beepy.request import RunRequest
 from tests.support.specs import spec
 
 

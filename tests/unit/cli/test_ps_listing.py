@@ -79,5 +79,5 @@ def test_notes() -> None:
         "1 map of 4.22MB, 1 link: beepy ps -o wide shows them"
     ]
     assert list(ps_listing.notes(ALL._replace(unreadable=2), wide=True)) == [
-        "2 processes could not be looked into: this one lacks their privileges"
+        "2 processes could not be looked into: they have privileges that beepy lacks"
     ]

@@ -3,9 +3,11 @@
 import json
 import os
 import pty
+import signal
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,30 @@ def test_until_ends_with_its_row(beepy: Command, tmp_path: Path) -> None:
     )
     assert [json.loads(line)["pid"] for line in done.out.splitlines()] == [1, 2, 3]
     assert done.said[-1].startswith("beepy: 3 shown, 0 filtered, ")
+
+
+@pytest.mark.parametrize("end", [("--count", "2"), ("--until", "pid == 2")])
+def test_rows_up_to_an_end_stay_on_the_terminal(tmp_path: Path, end: tuple[str, str]) -> None:
+    pid, terminal = pty.fork()
+    if not pid:
+        code = 70
+        try:
+            os.environ["TERM"] = "xterm"
+            sys.argv = ["beepy", "replay", recording(tmp_path), *end, "--no-metrics"]
+            sys.stderr = os.fdopen(os.open(tmp_path / "err", os.O_CREAT | os.O_WRONLY), "w")
+            signal.alarm(20)  # a screen would wait for a key
+            code = main()
+        finally:
+            os._exit(code)
+    shown = b""
+    with suppress(OSError):  # the end of a terminal
+        while data := os.read(terminal, 4096):
+            shown += data
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert b"exit_code" in shown
+    assert b"\x1b[?1049h" not in shown
 
 
 @pytest.mark.parametrize(

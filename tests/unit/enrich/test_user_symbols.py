@@ -47,7 +47,7 @@ class Process:
 def _initial(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the PID namespace of the tests is, it counts as the first."""
     inode = Path("/proc/self/ns/pid").stat().st_ino
-    monkeypatch.setattr("beepy.enrich.user_symbols._INITIAL", inode)
+    monkeypatch.setattr("beepy.host.pids.INITIAL", inode)
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_files_are_forgotten(
 
 def test_another_pid_namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     process = Process(tmp_path / "proc", "/x")
-    monkeypatch.setattr("beepy.enrich.user_symbols._INITIAL", 1)
+    monkeypatch.setattr("beepy.host.pids.INITIAL", 1)
     assert UserSymbols(str(process.proc)).frame(PID, BASE + 0xB000) == hex(BASE + 0xB000)
 
 

@@ -224,3 +224,9 @@ def test_rows_are_decoded_at_any_later_time() -> None:
     list(top.take(ROWS))
     (decoder,) = top.decoders
     assert [tuple(row) for row in Rows(batch, decoder)] == [(3, "sh", 0), (2, "ls", 0)]
+
+
+@pytest.mark.parametrize("every", [-1, float("nan"), float("inf")])
+def test_a_time_that_is_none_is_refused(every: float) -> None:
+    with pytest.raises(UsageError, match="every: expected at least 0 seconds"):
+        Wanted(3, "pid", every).check()

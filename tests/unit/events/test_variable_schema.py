@@ -87,3 +87,9 @@ def test_types_that_contain_very_many_are_cut() -> None:
     variable = VariableSpec("bomb", ".data", inner, 0, 4, False)
     schemas = of_spec(SPEC._replace(btf=Btf(w.data()), variables=(variable,)), {})
     assert len(str(schemas)) < 2 << 20
+
+
+def test_an_integer_without_bits_is_left_out() -> None:
+    w = BtfWriter()
+    variable = VariableSpec("none", ".data", w.integer(size=0), 0, 4, False)
+    assert of_spec(SPEC._replace(btf=Btf(w.data()), variables=(variable,)), {}) == {}

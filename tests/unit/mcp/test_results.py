@@ -35,3 +35,12 @@ def test_groups_are_rows() -> None:
         lines, is_cut = rows_of(run, Wanted(2, "pid"))
     assert [json.loads(line)["count"] for line in lines] == [100, 100]
     assert json.loads(with_counts(lines, RunStats(), 1, is_cut=is_cut))["cut"] is False
+
+
+def test_each_row_is_counted_once() -> None:
+    stats = RunStats()
+    stats.shown, stats.filtered, stats.own, stats.zeros = 1, 2, 4, 8
+    stats.cut_by_count, stats.cut_by_limit, stats.cut_by_until = 16, 32, 64
+    stats.cut_by_top, stats.cut_by_output = 128, 256
+    counts = json.loads(with_counts([], stats, 1, is_cut=False))
+    assert [counts[name] for name in ("shown", "filtered", "own", "not_shown")] == [1, 2, 4, 504]

@@ -35,3 +35,13 @@ def test_rows_of_other_maps_are_counted() -> None:
             pass
     assert noted.calls == ["open ['other']", "write other", "close"]
     assert (run.stats.shown, run.stats.cut_by_output) == (3, 3)
+
+
+def test_rows_of_other_maps_do_not_end_a_run() -> None:
+    batches = [ring(schema, [Exits.record()] * 3) for schema in (ONE, OTHER, ONE, OTHER)]
+    with Run(Given(batches), limit=4) as run:
+        run.add_sink(OnlyMaps([Decoder(OTHER)], Noted(), run.stats))
+        for _ in run:
+            pass
+        stats = run.stats
+    assert (stats.shown, stats.cut_by_output, stats.cut_by_count) == (4, 4, 4)

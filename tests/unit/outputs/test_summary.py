@@ -56,6 +56,7 @@ def test_counts_are_those_of_all_rows() -> None:
     batches = [ring(EXITS.schema, records[start : start + 7]) for start in range(0, 500, 7)]
     stats = RunStats([EXITS.schema])
     stats.shown, stats.filtered, stats.own, stats.zeros, stats.cut_by_count = 500, 3, 2, 4, 5
+    stats.cut_by_limit, stats.cut_by_until = 6, 7
     stats.lost = {EXITS.schema: 6}
     document = summarized(*batches, stats=stats)
     exits = document["maps"]["print_exits"]
@@ -76,7 +77,7 @@ def test_counts_are_those_of_all_rows() -> None:
     assert exits["fields"]["start_time"] == {"min": 10, "max": 10}  # a sum of times has no meaning
     assert document == {
         "images": ["image:1"], "seconds": 1.5, "shown": 500, "filtered": 3, "own": 2,
-        "not_shown": 9, "lost": 6, "missed": 0, "cut": False, "maps": {"print_exits": exits},
+        "not_shown": 22, "lost": 6, "missed": 0, "cut": False, "maps": {"print_exits": exits},
     }  # fmt: skip
 
 

@@ -264,3 +264,27 @@ def test_a_malformed_look_is_refused(damage: dict[str, Any]) -> None:
     item = Item(Kind.SCHEMA, json.dumps(value).encode())
     with pytest.raises(RecordingError, match="malformed schema"):
         items.read_schema(item, {0: EVENTS.btf}, EVENTS.clock, "x")
+
+
+def test_stacks_whose_part_their_names_do_not_say(tmp_path: Path) -> None:
+    """Ids of a map, and addresses of the kernel before those of the process."""
+    kernel = 0xFFFF_FFFF_8000_0000
+    machine = Machine(
+        kernel_stack=lambda number: {7: "do_read; entry"}.get(number, ""),
+        kernel_function=lambda address: {kernel: "do_exit"}.get(address, ""),
+        user_function=lambda frame: {(5, 16): "main"}.get(frame, ""),
+    )
+    w = BtfWriter()
+    u32, trace = w.integer("u32", 4, 0), w.array(w.integer("u64", 8, 0), 3)
+    for name, kind, raw in (
+        ("stack_id", u32, struct.pack("<II", 5, 7)),
+        ("stack", trace, struct.pack("<I4x3Q", 5, kernel, 16, 0)),
+    ):
+        size = len(raw)
+        at = 32 if kind == u32 else 64
+        types = w.struct(f"{name}_event", size, [("pid", u32, 0), (name, kind, at)])
+        schema = stream(w, types)._replace(machine=machine)
+        path = tmp_path / f"{name}.rec"
+        record(path, ring(schema, [raw]))
+        (line,) = shown(Playback(str(path)), "folded", tmp_path)
+        assert line == {"stack_id": "entry;do_read 1", "stack": "main;do_exit 1"}[name]

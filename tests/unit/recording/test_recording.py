@@ -1,13 +1,16 @@
 """What is recorded is what is replayed; what is damaged is refused."""
 
+import fcntl
 import io
 import json
+import os
 import random
 import struct
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -15,8 +18,10 @@ import beepy as api
 from beepy.btf.btf import Btf
 from beepy.btf.writer import BtfWriter
 from beepy.errors import BeepyError, OutputError, RecordingError, UsageError
-from beepy.events.batch import Batch, Schema
+from beepy.events.batch import Batch, Part, Schema
 from beepy.events.decoder import Decoder
+from beepy.events.metrics import decide
+from beepy.obj.measures import Measure
 from beepy.obj.spec import Role
 from beepy.recording import blocks, items
 from beepy.recording import playback as playback_module
@@ -26,6 +31,7 @@ from beepy.recording.recorder import Recorder
 from beepy.session import Run
 from tests.soak import times
 from tests.support.events import Exits, decode, ring, snapshot, stream, table, with_role
+from tests.unit.outputs.test_prometheus import opened, page
 
 
 def schemas() -> tuple[Schema, Schema, Schema]:
@@ -108,6 +114,16 @@ def test_a_replay_ends_with_a_row(tmp_path: Path) -> None:
         api.replay(path, until="pidd == 2")
 
 
+@pytest.mark.parametrize("given", [{"count": 0}, {"limit": -1}, {"speed": 0}])
+def test_a_number_below_1_is_refused(tmp_path: Path, given: dict[str, Any]) -> None:
+    record(tmp_path / "x.rec", ())
+    (name,) = given
+    with pytest.raises(UsageError, match=f"^{name}: expected a number above 0, got"):
+        api.replay(tmp_path / "x.rec", **given)
+    with pytest.raises(TypeError, match=f"^{name}: expected a number above 0, got 'x'$"):
+        api.replay(tmp_path / "x.rec", **dict.fromkeys(given, "x"))  # type: ignore[arg-type]
+
+
 def test_enums_have_the_numbers_of_the_kernel_that_was_recorded(tmp_path: Path) -> None:
     w = BtfWriter()
     w.enum("state", {"IDLE": 5, "BUSY": 0, "GONE": 9})
@@ -183,20 +199,32 @@ def test_a_file_that_exists_is_not_overwritten(tmp_path: Path) -> None:
     assert path.read_text() == "mine"
 
 
-def test_a_full_disk_is_one_error(tmp_path: Path) -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("no /dev/full")
+def full(tmp_path: Path) -> Recorder:
+    """A recorder with a file that takes nothing more, whatever is buffered."""
     recorder = Recorder(str(tmp_path / "x.rec"), {})
     recorder.open([Decoder(EVENTS)])
     assert recorder._file
-    recorder._file.close()
-    with Path("/dev/full").open("wb", buffering=0) as full:
-        assert recorder._blocks
-        recorder._blocks._file = full
-        recorder.write(ring(EVENTS, [event(1)]))
-        with pytest.raises(OutputError, match="no space left on device"):
-            recorder._write()
+    sealed = os.memfd_create("full", os.MFD_ALLOW_SEALING)
+    fcntl.fcntl(sealed, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
+    os.dup2(sealed, recorder._file.fileno())
+    os.close(sealed)
+    return recorder
+
+
+def test_a_full_disk_is_one_error(tmp_path: Path) -> None:
+    """Closing the file tries to write again; what was reported is not an error twice."""
+    recorder = full(tmp_path)
+    file = recorder._file
+    with pytest.raises(OutputError, match=r"x\.rec: operation not permitted"):
         recorder.close()
+    assert file
+    assert file.closed
+    (tmp_path / "x.rec").unlink()
+    recorder = full(tmp_path)
+    recorder.write(ring(EVENTS, [event(1)]))
+    with pytest.raises(OutputError, match=r"x\.rec: operation not permitted"):
+        recorder._write()
+    recorder.close()
 
 
 @pytest.mark.parametrize(
@@ -366,3 +394,78 @@ def _make_version1() -> None:
     record(
         Path(__file__).parent / "version1.rec", [ring(schema, [Exits.record(b"bash", 42)])], schema
     )
+
+
+@pytest.mark.parametrize("records", [1, 1 << 31])
+def test_rows_of_no_bytes_are_refused(records: int) -> None:
+    none = ring(EVENTS, [event(1)])._replace(records=records, length=0)
+    raw = items.batch_item(0, none._replace(parts=(Part(b"", 0, 0),)))
+    item = blocks.Item(items.Kind.BATCH, raw[5:])
+    with pytest.raises(RecordingError, match="its records have no room"):
+        items.read_batch(item, {0: EVENTS}, "x")
+
+
+def test_a_time_in_another_century_is_waited_for_until_it_is_stopped(tmp_path: Path) -> None:
+    path = tmp_path / "x.rec"
+    record(path, [ring(EVENTS, [event(1)])._replace(time_ns=at) for at in (1, (1 << 63) - 1)])
+    with Playback(str(path), 0.001) as playback:
+        timer = threading.Timer(0.05, playback.stop)
+        timer.start()
+        assert len(list(playback)) == 1
+        timer.join()
+
+
+def counted(path: Path, **fields: Any) -> Schema:  # noqa: ANN401 - of any kind
+    """The table of a gadget as a recording has it; ``fields`` take the place of what it was."""
+    measure = Measure("seen_total", Role.COUNTER, "value", "how many", (("key", "who"),), "x")
+    known = TABLE._replace(role=None, metric="", drains=True, measures=(measure,))
+    recorded = items.schema_item(0, known._replace(**fields), 0, None)
+    with Playback(str(path)) as playback:
+        clock = playback.schemas[0].clock
+    item = blocks.Item(items.Kind.SCHEMA, recorded[5:])
+    return items.read_schema(item, {0: TABLE.btf}, clock, "x")[1]
+
+
+def test_metrics_of_gadgets_and_tables_that_are_emptied_come_back(tmp_path: Path) -> None:
+    record(tmp_path / "x.rec", ())
+    schema = counted(tmp_path / "x.rec")
+    assert schema.drains
+    with opened(schema) as sink:
+        for _ in range(2):
+            sink.write(snapshot(schema, [(b"\1\0\0\0", struct.pack("<Q", 9))]))
+        assert 'seen_total{otel_scope_name="x",who="1"} 18\n' in page(sink)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"field": "other"}, "it is not a number"),
+        ({"labels": (("other", "who"),)}, "its labels are no fields"),
+        ({"role": Role.PRINT}, "it is not a number"),
+        ({"slots": True, "role": Role.HIST}, "it is no array of numbers"),
+    ],
+)
+def test_a_metric_that_its_records_do_not_have_is_a_warning(
+    tmp_path: Path, change: dict[str, Any], why: str
+) -> None:
+    record(tmp_path / "x.rec", ())
+    measure = Measure("seen_total", Role.COUNTER, "value", "", (("key", "who"),), "x")
+    schema = counted(tmp_path / "x.rec", measures=(measure._replace(**change),))
+    decided = decide([Decoder(schema)])
+    assert not decided.accepted
+    assert decided.warnings[0].endswith(why)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"metric": "x 1\nroot_logins_total"},
+        {"measures": (Measure("a{", Role.GAUGE, "value", "", (), "x"),)},
+        {"measures": ("seen",)},
+        {"cpus": float("inf")},
+    ],
+)
+def test_malformed_schemas_are_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    record(tmp_path / "x.rec", ())
+    with pytest.raises(RecordingError, match="malformed schema"):
+        counted(tmp_path / "x.rec", **change)

@@ -2,13 +2,20 @@
 
 import json
 import re
+import struct
 from pathlib import Path
 
 import pytest
+from textual import events
 
-from beepy.events.batch import Batch
+from beepy.btf.writer import BtfWriter
+from beepy.events.arrangement import Arrangement
+from beepy.events.batch import Batch, Machine
+from beepy.events.decoder import Decoder
 from beepy.events.stats import RunStats
+from beepy.outputs import DEFAULT
 from beepy.tui import keys
+from beepy.tui.model import Model
 from beepy.tui.recording import Recording
 from tests.support.command import ROOT
 from tests.support.events import Exits, ring, snapshot, stream, table
@@ -43,6 +50,8 @@ def test_new_rows_come_at_the_bottom_until_it_is_paused() -> None:
         assert "paused, 10 newer" in pressed.lines[1]
         await pressed.press("space")
         assert pids(pressed)[-1] == 119
+        await pressed.press("down", "pagedown")  # it is at the end
+        assert "paused" not in pressed.lines[1]
         await pressed.press("up")
         await pressed.write(rows(120, 5))
         assert pids(pressed)[-1] == 119
@@ -52,6 +61,16 @@ def test_new_rows_come_at_the_bottom_until_it_is_paused() -> None:
         assert "paused" not in pressed.lines[1]
 
     use(model_of(EXITS.schema)[0], steps, batches=[rows(0, 100)])
+
+
+def test_where_there_are_no_rows_nothing_is_paused() -> None:
+    async def steps(pressed: Pressed) -> None:
+        await pressed.press("up", "pageup", "down", "home")
+        await pressed.write(rows(0, 3))
+        assert pids(pressed) == [0, 1, 2]
+        assert "paused" not in pressed.lines[1]
+
+    use(model_of(EXITS.schema)[0], steps)
 
 
 def test_the_cursor_goes_everywhere() -> None:
@@ -156,6 +175,22 @@ def test_a_text_is_searched() -> None:
     use(model_of(EXITS.schema)[0], steps, batches=[rows(0, 30)])
 
 
+@pytest.mark.parametrize("text", ["bash", "zxcvq", "yn[k ?/"])
+def test_keys_that_come_together_are_the_prompt_s(text: str) -> None:
+    async def steps(pressed: Pressed) -> None:
+        for keys_at_once in (["up", "slash", *text, "enter"], ["f", *"pid == 4", "enter"]):
+            for key in keys_at_once:
+                character = {"slash": "/"}.get(key, key if len(key) == 1 else None)
+                pressed.app.post_message(events.Key(key, character))
+            await pressed.settle()
+        assert pressed.app.table
+        assert pressed.app.table.search.text == text
+        assert "filter: pid == 4" in pressed.lines[1]
+        assert pids(pressed) == [4]
+
+    use(model_of(EXITS.schema)[0], steps, batches=[rows(0, 30)])
+
+
 def test_top_values_are_counted_and_filter() -> None:
     async def steps(pressed: Pressed) -> None:
         await pressed.press("t")
@@ -169,6 +204,48 @@ def test_top_values_are_counted_and_filter() -> None:
 
     half = [rows(0, 14, b"a"), rows(14, 16, b"b")]
     use(model_of(EXITS.schema)[0], steps, batches=half)
+
+
+def test_top_values_that_are_long_paths_are_cut_at_the_beginning() -> None:
+    writer = EXITS.writer
+    text = writer.array(writer.integer("char", 1), 256)
+    schema = stream(writer, writer.struct("opens", 256, [("fname", text, 0)]))
+    records = [f"/usr/{'x' * 70}/{name}".encode().ljust(256, b"\0") for name in ("one", "two")]
+
+    async def steps(pressed: Pressed) -> None:
+        await pressed.press("t")
+        for name in ("one", "two"):
+            assert re.search(rf" …x+/{name}│$", pressed.line(f"x/{name}│"))
+        assert max(map(len, pressed.lines)) == 80
+        await pressed.pilot.resize_terminal(60, 24)
+        await pressed.settle()
+        assert max(map(len, pressed.lines)) == 60
+        assert any(line.endswith("…│") for line in pressed.lines)
+
+    use(model_of(schema)[0], steps, batches=[ring(schema, records)])
+
+
+def test_derived_fields_are_columns_too() -> None:
+    decoder = Decoder(EXITS.schema)
+    Arrangement(("+age",)).apply([decoder])
+    model = Model(DEFAULT, 100)
+    model.open([decoder])
+
+    async def steps(pressed: Pressed) -> None:
+        table = pressed.app.table
+        assert table
+        assert pressed.lines[2].split()[-1] == "age"
+        await pressed.press("right", "t")
+        assert pressed.line("100.0% ████████████████████ 5ns")
+        await pressed.press("enter")
+        assert "filter: age == 5" in pressed.lines[1]
+        await pressed.press("enter")
+        assert pressed.line("age         5ns")
+        await pressed.press("escape", "escape", "f", "ctrl+u")
+        await pressed.type("ag")
+        assert "age (Tab)" in pressed.lines[-2]
+
+    use(model, steps, batches=[rows(0, 30)])
 
 
 def test_rows_are_sorted_and_columns_arranged() -> None:
@@ -238,6 +315,7 @@ def test_rows_are_copied_written_and_recorded(
         assert "5 rows recorded" in pressed.lines[-1]
         assert "REC" not in pressed.lines[0]
         recording.write(rows(35, 5))
+        assert recording.done == ["5 rows recorded: beepy replay image.rec"]
 
     use(model, steps, batches=[rows(0, 30)], recording=recording)
     from beepy.recording.playback import Playback
@@ -380,6 +458,9 @@ def test_a_table_changes_in_place() -> None:
         shown = pressed.app.table
         assert shown
         assert "3 entries" in pressed.lines[1]
+        pressed.app._rates._at -= 2
+        await pressed.settle()
+        assert not re.search(r"\d/s", pressed.lines[0])  # how often it is read says nothing
         assert [line.split()[:2] for line in pressed.lines[3:6]] == [
             ["1", "11"],
             ["2", "20"],
@@ -451,3 +532,35 @@ def test_the_line_on_top_has_the_counts() -> None:
         assert re.search(r" [3-5]/s +█ ", pressed.lines[0])
 
     use(model_of(EXITS.schema)[0], steps, about=ABOUT, stats=stats)
+
+
+@pytest.mark.parametrize(("fields", "raw"), [(("+user",), False), ((), True), ((), False)])
+def test_boxes_show_what_columns_do(*, fields: tuple[str, ...], raw: bool) -> None:
+    """Fields that are computed, numbers as they are, names that the machine knows."""
+    w = BtfWriter()
+    u32, state = w.integer("u32", 4, 0), w.enum("state", {"IDLE": 0, "BUSY": 5})
+    pairs = w.array(w.struct("pair", 8, [("a", u32, 0), ("b", u32, 32)]), 2)
+    members = [("uid", u32, 0), ("state", state, 32), ("pairs", pairs, 64)]
+    machine = Machine(user=lambda number: {7: "unal"}.get(number, ""))
+    schema = stream(w, w.struct("event", 24, members))._replace(machine=machine)
+    decoder = Decoder(schema)
+    Arrangement(fields, raw=raw).apply([decoder])
+    model = Model(DEFAULT, 100)
+    model.open([decoder])
+
+    async def steps(pressed: Pressed) -> None:
+        await pressed.press("home")
+        for field in ("uid", "state", "pairs", *["user"] * bool(fields)):
+            table = pressed.app.table
+            assert table
+            table.column = table.grid.names.index(field)
+            await pressed.press("t")
+            assert pressed.line("100.0%")
+            assert raw or field not in {"uid", "user"} or "unal" in pressed.line("100.0%")
+            await pressed.press("escape")
+        await pressed.press("enter")
+        assert re.search("uid +7" if raw else "uid +unal +7", pressed.text)
+        assert bool(re.search("user +unal", pressed.text)) == bool(fields)
+
+    app = use(model, steps, batches=[ring(schema, [struct.pack("<6I", 7, 5, 1, 2, 3, 4)])])
+    assert app.failure is None

@@ -5,6 +5,7 @@ import os
 import signal
 
 import pytest
+from textual import events
 from textual.worker import WorkerFailed
 
 from beepy.tui.catalogue import Catalogue
@@ -70,6 +71,15 @@ def test_search() -> None:
         await driver.press("enter", "enter")
 
     assert drive(Catalogue(ITEMS, details), search) == ["run", "bend"]
+
+
+def test_a_search_takes_keys_that_come_together() -> None:
+    async def search(driver: Driver) -> None:
+        for key, character in (("t", "t"), ("space", " "), ("q", "q"), ("question_mark", "?")):
+            driver.app.post_message(events.Key(key, character))
+        assert (await driver.press())[1].strip() == "t q?"
+
+    assert drive(Catalogue(ITEMS, details), search) is None
 
 
 def test_what_is_chosen_is_run() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from textual import events
 from textual.app import App
 
 from beepy.tui.catalogue_controls import Text
@@ -89,6 +90,18 @@ def test_what_is_changed_back_is_no_argument() -> None:
         await driver.press("space", "backspace", "enter")
 
     assert drive(Host(BOXES), fill) == ["run", "exitsnoop"]
+
+
+def test_keys_that_come_together_are_each_their_box_s() -> None:
+    async def fill(driver: Driver) -> None:
+        await driver.press("down", "down", "1", "2", "3", "left")
+        for key in ("backspace", "backspace", "down", "delete", "up", "home"):
+            driver.app.post_message(events.Key(key, None))
+        screen = await driver.press()
+        assert command(screen) == "$ beepy run exitsnoop --set count=3"
+        await driver.press("enter")
+
+    assert drive(Host(BOXES), fill) == ["run", "exitsnoop", "--set", "count=3"]
 
 
 def test_an_error_stands_at_its_box_until_it_fits() -> None:
