@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from beepy import log
-from beepy.cli import stdio, terminal
+from beepy.cli import signals, stdio, terminal
 from beepy.cli.settings import Settings, log_to_stderr
 from beepy.errors import BeepyError, KernelError, OutputError, typed
 from beepy.oci.options import Options
@@ -71,16 +71,23 @@ def _items(entries: "Sequence[tuple[Entry, bool]]") -> "list[Item]":
 def _shown(items: "list[Item]", read: "Callable[[str], Details]") -> list[str]:
     """Show the catalogue; warnings about images would be written over it, ``run`` repeats them."""
     from beepy.tui.catalogue import Catalogue  # noqa: PLC0415 - textual: a quarter of a second
+    from beepy.tui.driver import TerminalDriver  # noqa: PLC0415 - as above
+    from beepy.tui.terminal_file import UNHANDLED, TerminalFile  # noqa: PLC0415 - as above
 
     collector_was_enabled = gc.isenabled()
     gc.enable()  # screens are garbage with cycles
     with terminal.colors():
         app = Catalogue(items, read, _program())
     log.set_warning_handler(lambda _: None)
-    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in (*_SIGNALS, *UNHANDLED)}
+    TerminalDriver.file = file = TerminalFile()
     try:
-        arguments = app.run()
+        for number in UNHANDLED:
+            signal.signal(number, signals.interrupt)
+        with file.restored():
+            arguments = app.run()
     finally:
+        file.close()
         log.set_warning_handler(None)
         for number, handler in handlers.items():  # asyncio had its own
             signal.signal(number, handler)

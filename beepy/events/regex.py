@@ -23,7 +23,8 @@ def searcher(regex: str) -> Callable[[str], bool]:
     Raises UsageError if it is malformed, or if google-re2 is not installed.
     """
     search = _compiled(regex, captures=False).search
-    return lambda text: search(text.encode()) is not None
+    # names of a recording, or in the files of a runtime, may have half of a UTF-16 pair
+    return lambda text: search(text.encode(errors="backslashreplace")) is not None
 
 
 def capturer(regex: str) -> Callable[[bytes], bytes | None]:

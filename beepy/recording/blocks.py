@@ -20,6 +20,7 @@ MAGIC: Final = b"beepyrec\x01\n"
 _BLOCK: Final = struct.Struct("<II")
 _ITEM: Final = struct.Struct("<BI")
 _MAX_BLOCK: Final = 64 << 20  # bytes, compressed and not
+_MAX_ITEMS: Final = 1 << 18  # of a block: ten times as many batches as a recorder writes
 
 
 class Item(NamedTuple):
@@ -76,8 +77,11 @@ def read(file: BinaryIO, where: str) -> Iterator[list[Item]]:
 
 
 def _items(data: bytes, title: str) -> Iterator[Item]:
-    at = 0
+    at = number = 0
     while at < len(data):
+        number += 1
+        if number > _MAX_ITEMS:
+            raise RecordingError(f"{title}: more than {_MAX_ITEMS} items")
         if at + _ITEM.size > len(data):
             raise RecordingError(f"{title}: cut in an item")
         kind, length = _ITEM.unpack_from(data, at)

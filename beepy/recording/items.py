@@ -30,6 +30,8 @@ _CLOCK: Final = struct.Struct("<QQQ")
 _NUMBER: Final = struct.Struct("<I")
 _UNKNOWN: Final = -1  # of losses
 _MAX_TEXT: Final = 1 << 20  # bytes of JSON
+_MAX_CPUS: Final = 1 << 13  # CONFIG_NR_CPUS of any architecture
+_RING_HEADER: Final = 8  # bytes before a record, of ring and perf buffers
 _METRIC: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 
@@ -159,10 +161,15 @@ def read_schema(item: Item, btfs: dict[int, Btf], clock: Clock, where: str) -> t
             presentation=_presentation(fields.get("presentation")),
             measures=tuple([_measure(measure) for measure in fields.get("measures", ())]),
         )
+        if not 0 <= schema.cpus <= _MAX_CPUS:
+            raise ValueError(f"{schema.cpus} CPUs, at most {_MAX_CPUS}")
         for type_id in (schema.record, schema.key, schema.value):
             if type_id:
                 size_of(schema.btf, type_id)
-    except (BeepyError, KeyError, TypeError, ValueError, OverflowError) as error:
+    except (
+        *(BeepyError, AttributeError, KeyError, OverflowError, RecursionError),
+        *(TypeError, ValueError),
+    ) as error:
         raise RecordingError(f"{where}: malformed schema: {error}") from None
     return number, schema
 
@@ -234,9 +241,11 @@ def read_batch(item: Item, schemas: dict[int, Schema], where: str) -> Batch:
     except (KeyError, struct.error) as error:
         raise RecordingError(f"{where}: malformed batch: {error}") from None
     is_cut = at != len(body) or any(len(part.raw) < records * part.stride for part in parts)
-    is_cut |= records > 0 and any(part.stride == 0 for part in parts)
     if is_cut or (records and len(parts) < (1 if schema.is_stream else 2)):
         raise RecordingError(f"{where}: malformed batch: its records are cut")
+    least = _RING_HEADER if schema.is_stream else 1
+    if records and any(part.stride < least for part in parts[:2]):
+        raise RecordingError(f"{where}: malformed batch: its records have no room")
     return Batch(
         schema=schema,
         parts=tuple(parts),

@@ -10,6 +10,7 @@ address. A name that changes is written again.
 """
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -191,7 +192,8 @@ class RecordedNames:
     """The names of a recording as its ``machine``, which knows those that were read so far."""
 
     def __init__(self) -> None:
-        self._known: dict[str, dict[Any, Any]] = {}
+        # a dict takes longer to find its oldest item the more were deleted before it
+        self._known: dict[str, OrderedDict[Any, Any]] = {}
         self._sizes: dict[str, int] = {}  # of the texts, by function
         named: dict[str, Any] = {
             function: self._of_pair(function)
@@ -209,26 +211,26 @@ class RecordedNames:
             try:
                 for key, answer in pairs:
                     self._add(function, *_checked(function, key, answer))
-            except (TypeError, ValueError) as error:
+            except (RecursionError, TypeError, ValueError) as error:
                 raise RecordingError(f"{where}: malformed names: {error}") from None
 
     def _add(self, function: str, key: _Key, answer: str | Place) -> None:
         """Add a name, and forget the oldest of too many."""
-        known = self._known.setdefault(function, {})
+        known = self._known[function]
         size = self._sizes.get(function, 0) + _size(answer)
         if key in known:
             size -= _size(known.pop(key))
         known[key] = answer
         while len(known) > _READ * _MOST or size > _READ * _MOST_BYTES:
-            size -= _size(known.pop(next(iter(known))))
+            size -= _size(known.popitem(last=False)[1])
         self._sizes[function] = size
 
     def _of_number(self, function: str) -> Callable[[int], str]:
-        known = self._known.setdefault(function, {})
+        known = self._known.setdefault(function, OrderedDict())
         return lambda number: known.get(number, "")
 
     def _of_pair(self, function: str) -> Callable[[Subject | Frame], Any]:
-        known = self._known.setdefault(function, {})
+        known = self._known.setdefault(function, OrderedDict())
         unknown = Place() if function == "place" else ""
         return lambda asked: known.get((asked[0], asked[1]), unknown)
 

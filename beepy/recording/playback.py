@@ -19,6 +19,9 @@ from beepy.text import safe
 
 _log = Log(__name__)
 
+_MAX_TABLES: Final = 1 << 30  # bytes of the last snapshots, which are kept
+_OVERHEAD: Final = 512  # bytes that Python needs for a batch
+
 _CLOCKS: Final = (time.CLOCK_MONOTONIC, time.CLOCK_BOOTTIME, time.CLOCK_REALTIME)
 
 
@@ -35,6 +38,7 @@ class Playback:
         self._stopped = threading.Event()
         self._clocks = dict.fromkeys(_CLOCKS, 0)
         self._tables: dict[Schema, list[Batch]] = {}
+        self._tables_size = 0
         self._ended = False
         try:
             self._file: BinaryIO = open(path, "rb")  # noqa: PTH123 - a path as typed
@@ -94,16 +98,20 @@ class Playback:
                 return
             self._note_table(batch)
             yield batch
-        if not self._ended:
+        if not self._ended and not self._stopped.is_set():
             _log.warning("%s: it has no end: the run was killed, or is still recorded", self._where)
 
     def _batches(self) -> Iterator[Batch]:
         yield from self._read(self._rest)
         for group in self._blocks:
             yield from self._read(group)
+            if self._stopped.is_set():
+                return
 
     def _read(self, group: list[Item]) -> Iterator[Batch]:
         for item in group:
+            if self._stopped.is_set():
+                return
             if item.kind == Kind.BATCH:
                 yield items.read_batch(item, self._schemas, self._where)
             elif item.kind == Kind.CLOCK:
@@ -121,8 +129,12 @@ class Playback:
             return
         kept = self._tables.setdefault(batch.schema, [])
         if kept and kept[0].snapshot != batch.snapshot:
+            self._tables_size -= sum(map(_size, kept))
             kept.clear()
         kept.append(batch)
+        self._tables_size += _size(batch)
+        if self._tables_size > _MAX_TABLES:
+            raise RecordingError(f"{self._where}: tables of more than {_MAX_TABLES} bytes")
 
     def demand(self, schemas: tuple[Schema, ...]) -> None:
         """Do nothing: a recording has the snapshots that were taken."""
@@ -149,3 +161,7 @@ class Playback:
 
     def _set_clock(self, item: Item) -> None:
         self._clocks = dict(zip(_CLOCKS, items.read_clock(item, self._where), strict=True))
+
+
+def _size(batch: Batch) -> int:
+    return _OVERHEAD + sum([len(part.raw) for part in batch.parts])

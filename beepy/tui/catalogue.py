@@ -25,6 +25,8 @@ from beepy.tui import catalogue_facts
 from beepy.tui.catalogue_form import AS_ROOT, Form, Program
 from beepy.tui.catalogue_items import UNREAD, Details, Fact, Item
 from beepy.tui.catalogue_style import BREAKPOINTS, CSS, THEME, Keys, title
+from beepy.tui.driver import TerminalDriver
+from beepy.tui.terminal_file import UNHANDLED
 from beepy.width import pad, truncate, width
 
 _MAX_NAME: Final = 34  # columns
@@ -297,7 +299,7 @@ class Catalogue(App[list[str]]):
         details: Callable[[str], Details],
         program: Program = AS_ROOT,
     ) -> None:
-        super().__init__(ansi_color=True)
+        super().__init__(driver_class=TerminalDriver, ansi_color=True)
         self.theme = THEME
         self.animation_level = "none"  # over a slow line, each step is one more frame
         self.was_ended = False
@@ -310,7 +312,7 @@ class Catalogue(App[list[str]]):
         Even a SIGHUP that nohup(1) ignores ends it: there is no terminal any more.
         """
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGHUP, *UNHANDLED):
             loop.add_signal_handler(number, self._end)
         self.push_screen(self._list)
 

@@ -15,7 +15,7 @@ from beepy.session import Run
 from beepy.tui.about import About
 from beepy.tui.model import Model
 from beepy.tui.recording import Recording
-from beepy.tui.terminal_file import TerminalFile
+from beepy.tui.terminal_file import UNHANDLED, TerminalFile
 from beepy.tui.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -77,16 +77,20 @@ class Showing:
         """
         worker = threads.start(lambda: self._iterate(running), "run")
         failure: Exception | None = None
-        handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+        handlers = {number: signal.getsignal(number) for number in (*_SIGNALS, *UNHANDLED)}
+        for number in UNHANDLED:
+            if handlers[number] == signal.SIG_DFL:
+                signal.signal(number, lambda *_: self.leave())
         try:
             app = self._make_app(running, about)
             if not (self._is_leaving or self._error):
                 self._is_drawing = True
-                app.run()
-                failure = app.failure
-                self.messages = app.foot.kept
-                if not self._file.is_gone:
-                    self.lines = app.last_lines
+                with self._file.restored():
+                    app.run()
+                    failure = app.failure
+                    self.messages = app.foot.kept
+                    if not self._file.is_gone:
+                        self.lines = app.last_lines
         finally:
             self._is_drawing = False
             running.stop()

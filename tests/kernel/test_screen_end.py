@@ -82,6 +82,40 @@ def test_two_signals_leave_the_terminal_as_before(tmp_path: Path) -> None:
         assert before == after
 
 
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGQUIT], ids=["SIGUSR1", "SIGQUIT"])
+def test_no_signal_leaves_the_terminal_in_disorder(tmp_path: Path, number: int) -> None:
+    with Tmux(tmp_path, [*BEEPY, *RUN]) as tmux:
+        tmux.until(shows_rows, ends)
+        tmux.signal(number)
+        assert tmux.until_ended() == 0
+        assert tmux.modes() == PLAIN
+        before, after = tmux.settings()
+        assert before == after
+
+
+def test_an_exception_leaves_the_terminal_as_it_was() -> None:
+    """That of a second signal, while textual leaves the terminal."""
+    ours, theirs = pty.openpty()
+    script = """
+import termios, tty
+from beepy.tui.terminal_file import TerminalFile
+file = TerminalFile()
+with file.restored():
+    file.write("\\x1b[?1049h\\x1b[?25l")
+    tty.setraw(0)
+    raise KeyboardInterrupt
+"""
+    before = termios.tcgetattr(theirs)
+    command = [sys.executable, "-W", "error", "-c", script]
+    run = subprocess.run(command, stdin=theirs, stdout=theirs, stderr=-1, check=False)
+    assert run.returncode == -signal.SIGINT
+    assert termios.tcgetattr(theirs) == before
+    written = os.read(ours, 4096).decode()
+    assert written.index("[?1049h") < written.index("[?1049l") < written.index("[?25h")
+    os.close(theirs)
+    os.close(ours)
+
+
 def test_a_crash_is_one_line_and_the_terminal_as_before(tmp_path: Path) -> None:
     script = CRASH.format(arguments=RUN)
     with Tmux(tmp_path, [sys.executable, "-W", "error", "-c", script], size=(160, 24)) as tmux:

@@ -35,6 +35,7 @@ def test_no_text_takes_long_to_search(regex: str, text: str) -> None:
         (r"\x{1F600}", "😀", "😁"),
         ("(?P<a>x)(?P<b>y)", "xy", "yx"),
         ("", "", None),
+        (r"ud800", "\ud800", "\ud801"),  # half of a UTF-16 pair, as JSON can have it
     ],
 )
 def test_syntax_of_re2(regex: str, matching: str, other: str | None) -> None:
