@@ -20,7 +20,7 @@ from tests.support import child
 _ROOT = Path(beepy.__file__).parent
 _TABLES = {"features.py", "since.py"}
 # of a kernel: an image such as python:3.13-slim has its own
-_RELEASE = re.compile(r"(?<![\d.:])[3-9]\.\d{1,2}(?![\d.])")
+_RELEASE = re.compile(r"(?<![\d.:])[3-9]\.\d{1,2}(?![\d.%])")
 
 
 def test_every_feature_has_a_probe_unless_it_is_version_only() -> None:
