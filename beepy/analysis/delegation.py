@@ -5,7 +5,7 @@ of each map and the command. A token does not help to open perf events or files:
 capabilities in the first user namespace.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from beepy import sections
@@ -41,13 +41,13 @@ class Delegation(NamedTuple):
     besides: tuple[Capability, ...]
 
 
-def of_collection(spec: CollectionSpec) -> Delegation:
+def of_collection(spec: CollectionSpec, needs_of: Mapping[str, Requirements]) -> Delegation:
     """Return what a token must delegate so that the programs of ``spec`` can be loaded.
 
-    They count what they lose, in a map of their own.
+    They count what they lose, in a map of their own. ``needs_of`` is as of
+    ``requirements.of_collection``.
     """
     programs = spec.loaded
-    needs_of = requirements.of_collection(spec)[1]
     all_maps = losses.count(spec).spec.maps
     maps = {map_type for map_spec in all_maps for map_type in _map_types(map_spec)}
     if any(isinstance(ref, JumpTableRef) for program in programs for ref in program.refs):

@@ -110,7 +110,7 @@ def describe(
         externs=tuple(extern.name for extern in spec.externs),
         relocations=tuple(_relocation_infos(spec, fixups)) if relocations else (),
         needs=needs,
-        token=delegation.of_collection(spec),
+        token=delegation.of_collection(spec, needs_of),
         check=check,
     )
 

@@ -1,6 +1,7 @@
 import pytest
 
-from beepy.analysis import delegation
+from beepy.analysis import delegation, requirements
+from beepy.analysis.delegation import Delegation
 from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, TypeId
 from beepy.btf.writer import BtfWriter
@@ -28,8 +29,12 @@ def map_spec(map_type: int, inner: MapSpec | None = None) -> MapSpec:
     return MapSpec("m", ".maps", map_type, 4, 4, 1, inner=inner)
 
 
+def of_collection(spec: CollectionSpec) -> Delegation:
+    return delegation.of_collection(spec, requirements.of_collection(spec)[1])
+
+
 def options(spec: CollectionSpec) -> str:
-    return ",".join(delegation.options(delegation.of_collection(spec)))
+    return ",".join(delegation.options(of_collection(spec)))
 
 
 def test_the_options_are_what_the_object_creates() -> None:
@@ -102,19 +107,19 @@ def test_inner_maps_are_created_too() -> None:
     ],
 )
 def test_what_no_token_replaces(section: str, besides: tuple[str, ...]) -> None:
-    found = delegation.of_collection(spec_of(program(section))).besides
+    found = of_collection(spec_of(program(section))).besides
     assert tuple(cap.name for cap in found) == besides
 
 
 def test_a_helper_may_need_more() -> None:
     spec = spec_of(program("raw_tp/x", calling("probe_write_user")))
-    assert [cap.name for cap in delegation.of_collection(spec).besides] == ["CAP_SYS_ADMIN"]
+    assert [cap.name for cap in of_collection(spec).besides] == ["CAP_SYS_ADMIN"]
 
 
 def test_a_perf_buffer_is_read_by_perf_events() -> None:
     events = map_spec(MapType.PERF_EVENT_ARRAY)
     spec = spec_of(program("raw_tp/x"), maps=(events,))
-    assert delegation.of_collection(spec).besides == ()
+    assert of_collection(spec).besides == ()
     shown = spec._replace(tracked=(Tracked("m", Role.PRINT, VOID),))
     (besides,) = delegation.of_collection(shown).besides
     assert besides == ("CAP_PERFMON", "perf buffers")
