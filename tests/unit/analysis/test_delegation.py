@@ -121,5 +121,5 @@ def test_a_perf_buffer_is_read_by_perf_events() -> None:
     spec = spec_of(program("raw_tp/x"), maps=(events,))
     assert of_collection(spec).besides == ()
     shown = spec._replace(tracked=(Tracked("m", Role.PRINT, VOID),))
-    (besides,) = delegation.of_collection(shown).besides
+    (besides,) = of_collection(shown).besides
     assert besides == ("CAP_PERFMON", "perf buffers")
