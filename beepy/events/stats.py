@@ -66,7 +66,7 @@ class RunStats:
     def total_lost(self) -> int | None:
         """The losses of all streams and tables together, None if one of them is not counted."""
         total: int | None = sum(self.lost_at.values())
-        for lost in self.lost.values():
+        for lost in [*self.lost.values()]:  # the run's thread may add a table meanwhile
             total = total_lost(total, lost)
         return total
 
@@ -74,7 +74,7 @@ class RunStats:
     def total_missed(self) -> int | None:
         """The runs of all programs that the kernel skipped, None if it does not count them all."""
         total: int | None = 0
-        for missed in self.missed.values():
+        for missed in [*self.missed.values()]:  # as above
             total = total_lost(total, missed)
         return total
 

@@ -12,6 +12,7 @@ from beepy.btf.writer import BtfWriter
 from beepy.errors import DecodeError, UsageError
 from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
+from beepy.events.stats import RunStats
 from beepy.session import Run
 from tests.support.events import Exits, ring, snapshot, table
 from tests.support.given import Given
@@ -352,3 +353,17 @@ def test_lost_records_are_counted_by_their_map() -> None:
         assert run.stats.total_lost == 7
         assert repr(run) == "Run('print_exits')"
         assert repr(run.stats).startswith("RunStats(shown=2, ")
+
+
+def test_losses_are_summed_though_a_map_is_added_meanwhile() -> None:
+    """The screen asks for them in another thread than that of the run."""
+    stats = RunStats()
+
+    class Added(int):
+        def __radd__(self, before: int) -> int:
+            stats.lost_at["image", f"place {len(stats.lost_at)}"] = 0
+            stats.missed["image", f"program {len(stats.missed)}"] = 0
+            return before + int(self)
+
+    stats.missed = {("image", name): Added(2) for name in ("one", "two")}
+    assert stats.total_missed == 4
