@@ -8,6 +8,7 @@ A child takes jobs one after the other and writes a line for each. Where it dies
 without a line is the one that killed it, and another child goes on behind it.
 """
 
+import gc
 import json
 import logging
 import os
@@ -124,6 +125,7 @@ class _Child:
 
 def _work(jobs: Sequence[int], job: Job, pipe: int) -> None:
     logging.disable()
+    gc.freeze()  # a collection would visit all that the tests before have left in the parent
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     start = _status("VmRSS")
     for kind, used in ((resource.RLIMIT_AS, "VmSize"), (resource.RLIMIT_DATA, "VmData")):
