@@ -22,7 +22,7 @@ TEST_NEEDS  := clang:clang llvm:llvm-strip libbpf-dev:/usr/include/bpf/bpf_helpe
                zsh:zsh fish:fish bash-completion \
                qemu-system-x86:qemu-system-x86_64 busybox-static:busybox crun:/usr/bin/crun lz4:lz4 zstd:zstd \
                tmux:tmux \
-               -- qemu-system-arm xdp-tools clang-16 clang-19 llvm-19 linux-tools-$(shell uname -r)
+               -- qemu-system-arm xdp-tools clang-16 clang-19 llvm-19 linux-perf linux-tools-$(shell uname -r)
 BENCH_NEEDS := clang:clang libbpf-dev:/usr/include/bpf/bpf_helpers.h libbpf-tools bpftrace:bpftrace
 
 .DELETE_ON_ERROR:
