@@ -34,8 +34,7 @@ def publish(part: str, path: str) -> None:
         try:
             os.link(part, path, follow_symlinks=False)  # rename(2) would replace what is there
         except (PermissionError, NotImplementedError):  # a file system without hard links
-            if os.path.lexists(path):
-                raise FileExistsError from None
+            os.close(os.open(path, _FLAGS, 0o600))  # what is replaced then is this empty file
             os.rename(part, path)  # noqa: PTH104 - paths as typed
         else:
             os.unlink(part)  # noqa: PTH108 - as above

@@ -1,5 +1,6 @@
 """Files that a run writes replace nothing, and follow no link of others."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -62,7 +63,16 @@ def test_root_writes_into_no_directory_that_another_may_have_made(tmp_path: Path
     create(shared / "x")
 
 
-def test_a_complete_file_gets_its_name(tmp_path: Path) -> None:
+def _no_links(*_: object, **__: object) -> None:
+    raise PermissionError(errno.EPERM, "as vfat has it")
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_complete_file_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    if not links:
+        monkeypatch.setattr(os, "link", _no_links)
     create(tmp_path / "x.part", b"data")
     new_file.publish(str(tmp_path / "x.part"), str(tmp_path / "x"))
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
