@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from beepy.cli.stdio import eprint
 from beepy.errors import OutputError, OverheadError
 from beepy.events.batch import Schema
-from beepy.events.stats import RunStats
+from beepy.events.stats import CUTS, RunStats
 from beepy.log import Log
 from beepy.text import safe
 
@@ -84,16 +84,8 @@ def summary_line(stats: RunStats, seconds: float, *, shows_cost: bool = False) -
         parts.append(f"{skipped} programs left out" if skipped > 1 else "1 program left out")
     if stats.zeros:
         parts.append(f"{stats.zeros} zero {'row' if stats.zeros == 1 else 'rows'} hidden (--zero)")
-    if stats.cut_by_count:
-        parts.append(f"{stats.cut_by_count} not shown (--count)")
-    if stats.cut_by_limit:
-        parts.append(f"{stats.cut_by_limit} not shown (--limit)")
-    if stats.cut_by_top:
-        parts.append(f"{stats.cut_by_top} not shown (--top)")
-    if stats.cut_by_output:
-        parts.append(f"{stats.cut_by_output} not shown (--output)")
-    if stats.cut_by_until:
-        parts.append(f"{stats.cut_by_until} not shown (--until)")
+    cuts = [(name, count) for name in CUTS if (count := stats.cut_by(name))]
+    parts += [f"{count} not shown (--{name})" for name, count in cuts]
     if stats.overwritten:
         parts.append(f"{stats.overwritten} overwritten (--last)")
     evicting = _map_names([*stats.evicting])

@@ -1,12 +1,16 @@
 """The counts of a run: how many events were shown, filtered and lost."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from beepy.events.batch import Schema, lost_yet, total_lost
 
 if TYPE_CHECKING:
     from beepy.events.costs import Cost  # few runs measure it
+
+
+CUTS: Final = ("count", "limit", "top", "output", "until")
+"""What ends or cuts what is shown: the counts ``cut_by_NAME``, and the options ``--NAME``."""
 
 
 class RunStats:
@@ -59,8 +63,12 @@ class RunStats:
     @property
     def not_shown(self) -> int:
         """The rows that pass the filters and are not shown, for whatever reason."""
-        cuts = self.cut_by_limit + self.cut_by_top + self.cut_by_output
-        return self.zeros + self.cut_by_count + cuts + self.cut_by_until
+        return self.zeros + sum([self.cut_by(name) for name in CUTS])
+
+    def cut_by(self, name: str) -> int:
+        """Return the count of one of ``CUTS``."""
+        count: int = getattr(self, f"cut_by_{name}")
+        return count
 
     @property
     def total_lost(self) -> int | None:
