@@ -5,12 +5,11 @@ import os
 import pty
 import select
 import socket
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,24 +19,7 @@ from beepy import image_api
 from beepy.errors import AttachError
 from tests.support.command import PATIENCE, ROOT, environment
 from tests.support.held import held, wait_for_end
-
-
-@contextmanager
-def exits() -> Iterator[None]:
-    """Processes end all the time."""
-    done = threading.Event()
-
-    def spawn() -> None:
-        while not done.is_set():
-            subprocess.run(["true"], check=True)
-
-    thread = threading.Thread(target=spawn)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
+from tests.support.processes import processes
 
 
 def links() -> set[tuple[str, int]]:
@@ -51,7 +33,7 @@ def nothing_left() -> Iterator[None]:
 
 
 def test_rows_come_one_by_one_until_there_are_enough() -> None:
-    with exits():
+    with processes():
         events = [*beepy.run("exitsnoop", filters="comm,^true$", count=3, timeout=60)]
     assert [(event.comm, event["exit_code"], event.asdict()["comm"]) for event in events] == 3 * [
         ("true", 0, "true")
@@ -59,7 +41,7 @@ def test_rows_come_one_by_one_until_there_are_enough() -> None:
 
 
 def test_leaving_the_loop_detaches() -> None:
-    with exits():
+    with processes():
         for event in beepy.run("exitsnoop"):
             assert event.pid
             assert held(os.getpid())
@@ -95,13 +77,13 @@ def test_what_is_forgotten_is_said_in_keywords() -> None:
 
 
 def test_rows_have_the_fields_that_are_asked_for() -> None:
-    with exits():
+    with processes():
         event = next(beepy.run("exitsnoop", fields=["comm", "exit_code"], where="comm == 'true'"))
     assert event.asdict() == {"comm": "true", "exit_code": 0}
 
 
 def test_groups_are_rows_too() -> None:
-    with exits():
+    with processes():
         rows = list(
             beepy.run("exitsnoop", where="comm == 'true'", top=2, by=["comm", "exit_code"], count=3)
         )
@@ -126,7 +108,7 @@ def test_tables_are_read_whenever_they_are_asked() -> None:
 
 
 def test_stop_from_another_thread_ends_the_iteration() -> None:
-    with exits(), beepy.open("exitsnoop") as run:
+    with processes(), beepy.open("exitsnoop") as run:
         seen = 0
         for rows in run:
             seen += len(rows)
@@ -136,7 +118,7 @@ def test_stop_from_another_thread_ends_the_iteration() -> None:
 
 
 def test_close_from_another_thread_ends_the_iteration() -> None:
-    with exits():
+    with processes():
         run = beepy.open("exitsnoop")
         closing = threading.Thread(target=run.close)
         for _ in run:
@@ -173,7 +155,7 @@ def test_asyncio_reads_several_runs_and_cancels_them() -> None:
             task.cancel()
         return [*await asyncio.gather(*tasks, return_exceptions=True)]
 
-    with exits():
+    with processes():
         assert [type(ended) for ended in asyncio.run(both())] == 2 * [asyncio.CancelledError]
 
 
@@ -183,12 +165,12 @@ def test_an_error_in_the_body_of_a_loop() -> None:
             async for _ in run:
                 raise ValueError("the body's")
 
-    with exits(), pytest.raises(ValueError, match="the body's"):
+    with processes(), pytest.raises(ValueError, match="the body's"):
         asyncio.run(fail())
 
 
 def test_other_loops_have_a_descriptor() -> None:
-    with exits(), beepy.open("exitsnoop", count=5) as run:
+    with processes(), beepy.open("exitsnoop", count=5) as run:
         taken = []
         while select.select([run], [], [], PATIENCE)[0] and (rows := run.take()) is not None:
             taken += rows
@@ -241,7 +223,7 @@ class Prompt:
 def test_ctrl_c_at_the_prompt(tmp_path: Path) -> None:
     prompt = Prompt(tmp_path)
     prompt.ask("import beepy")
-    with exits():
+    with processes():
         for _ in range(3):
             prompt.type(
                 # one write for a line: Ctrl-C may come between two

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes import processes
 from tests.unit.cli.test_imports import HEAVY
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +22,6 @@ print(*deferred.pending, file=sys.stderr)
 print(*sys.modules, file=sys.stderr)
 sys.exit(code)
 """
-EXITS = ["sh", "-c", "while :; do /bin/true; done"]
 
 
 def test_a_run_imports_nothing_heavy() -> None:
@@ -37,13 +37,10 @@ def test_a_run_imports_nothing_heavy() -> None:
         "--count",
         "1",
     ]
-    with subprocess.Popen(EXITS) as exits:
-        try:
-            ran = subprocess.run(
-                command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-            )
-        finally:
-            exits.kill()
+    with processes():
+        ran = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        )
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout)["map"] == "print_exits"
     *_, unread, imported = [line.split() for line in ran.stderr.splitlines()]
@@ -78,13 +75,10 @@ sys.exit(code)
 def test_all_is_imported_and_opened_before_it_attaches(output: str) -> None:
     """Else its own work is what is seen first."""
     command = [sys.executable, "-c", OPENED, "run", "exitsnoop", "-o", output, "--count", "1"]
-    with subprocess.Popen(EXITS) as exits:
-        try:
-            ran = subprocess.run(
-                command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-            )
-        finally:
-            exits.kill()
+    with processes():
+        ran = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        )
     assert ran.returncode == 0, ran.stderr
     opening, closing, noted = ran.stderr.splitlines()
     assert opening.startswith("exitsnoop: ")

@@ -14,6 +14,7 @@ import pytest
 from mcp import Client, StdioServerParameters, stdio_client
 
 from tests.support.command import Beepy, environment
+from tests.support.processes import processes
 
 pytestmark = pytest.mark.kernel
 
@@ -144,7 +145,8 @@ def test_what_is_refused_and_what_is_canceled(beepy: Beepy, tmp_path: Path) -> N
 
 def test_what_is_allowed_and_what_was_recorded(beepy: Beepy, tmp_path: Path) -> None:
     recording = str(tmp_path / "opens.rec")
-    done = beepy("run", "opensnoop", "-o", "none", "--count", "400", "--record", recording)
+    with processes():
+        done = beepy("run", "opensnoop", "-o", "none", "--count", "400", "--record", recording)
     assert done.code == 0
     archive = str(tmp_path / "exits.tar")
     assert beepy("tag", "exitsnoop", "mine:1").code == 0

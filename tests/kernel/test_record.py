@@ -12,6 +12,7 @@ import pytest
 import beepy as api
 from tests.soak import times
 from tests.support.command import Beepy
+from tests.support.processes import processes
 
 pytestmark = pytest.mark.kernel
 
@@ -24,8 +25,10 @@ def lines(text: str) -> list[object]:
 def test_a_recording_shows_what_the_run_showed(beepy: Beepy, image: str, tmp_path: Path) -> None:
     path = str(tmp_path / "x.rec")
     options = ["-o", "json", "--no-metrics", "--timeout", "1s"]
-    shown = beepy("run", image, "--record", path, *options)
+    with processes():
+        shown = beepy("run", image, "--record", path, *options)
     assert shown.code == 0
+    assert shown.out
     replayed = beepy("replay", path, "-o", "json", "--no-metrics")
     assert replayed.code == 0
     assert lines(replayed.out) == lines(shown.out)
@@ -54,7 +57,8 @@ def test_fields_and_groups_of_a_recording(beepy: Beepy, tmp_path: Path) -> None:
     """Groups are those that ``sort | uniq -c | sort -rn`` counts in the JSON of the recording."""
     path = str(tmp_path / "x.rec")
     bounds = ("--timeout", "2s", "--count", "5000")  # --top has 10,000 groups at most
-    assert beepy("run", "opensnoop", "--record", path, "-o", "none", *bounds).code == 0
+    with processes():
+        assert beepy("run", "opensnoop", "--record", path, "-o", "none", *bounds).code == 0
     chosen = beepy("replay", path, "-o", "json", "--fields", "fname,comm").out
     assert all(list(row) == ["map", "time", "fname", "comm"] for row in lines(chosen))  # type: ignore[call-overload]
     counted = subprocess.run(
@@ -72,6 +76,7 @@ def test_fields_and_groups_of_a_recording(beepy: Beepy, tmp_path: Path) -> None:
         number, _, text = line.strip().partition(" ")
         row = json.loads("{" + text)
         expected[row["fname"], row["comm"]] = int(number)
+    assert expected
     assert {(row["fname"], row["comm"]): row["count"] for row in rows} == expected
     assert [row["count"] for row in rows] == sorted(expected.values(), reverse=True)
 
