@@ -1,8 +1,9 @@
 """The screen while 100,000 events/s come: ``python -m benchmarks.screen``.
 
 A terminal of each size is read by another process. The run's share of a core is that of its whole
-process, reading the ring and drawing; beside it stands the same run without a screen. Then the time
-to the first event on the screen, beside an empty textual app and beepy's own start.
+process, reading the ring and drawing; beside it stands the same run without a screen. Then the
+whole command beside bee, both looked at from outside. Then the time to the first event on the
+screen, beside an empty textual app and beepy's own start.
 """
 
 import argparse
@@ -10,7 +11,6 @@ import json
 import os
 import pty
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,7 +31,8 @@ from beepy.source import parse
 from beepy.tui.about import About
 from beepy.tui.showing import SCROLLBACK, Showing
 from beepy.tui.terminal_file import TerminalFile
-from benchmarks._peers import MARK, ROOT, compile_c, exits, mount_tracing
+from benchmarks._drawing import drawing
+from benchmarks._peers import BEEPY, MARK, ROOT, compile_c, exits, mount_tracing, tool
 from benchmarks._report import limit, machine, medians, table
 from benchmarks.startup import first_event
 from bpf import build
@@ -136,8 +137,7 @@ def measured(
 
 def measure_rate(directory: Path, seconds: int) -> None:
     """Measure the runs; print the table and the limits."""
-    clang = build.CLANG if shutil.which(build.CLANG) else "clang"
-    build.objects(directory, clang, ["generator"])
+    build.objects(directory, build.compiler(), ["generator"])
     compile_c("producer.c", directory / "producer", "bpf")
     results = {"no screen": measured(directory, seconds, SIZES[0], shown=False)}
     for width, height in SIZES:
@@ -169,6 +169,41 @@ def measure_rate(directory: Path, seconds: int) -> None:
         )
         limit(f"{name}: repaints/s", result["repaints"], 5.5)
         limit(f"{name}: events lost", result["lost"], 0)
+
+
+def measure_commands(directory: Path, seconds: int) -> None:
+    """Measure beepy's command and bee's, if it is installed; print the table and the limits."""
+    path = build.objects(directory, build.compiler(), ["generator_call"])["generator_call"]
+    caller = compile_c("caller.c", directory / "caller")
+    lines = {
+        "beepy": [*BEEPY, "run", str(path), "-o", "tui", "--no-metrics"],
+        "bee": [tool("bee"), "run", str(path)],
+    }
+    drawn = {
+        name: drawing(command, caller, RATE, seconds, SIZES[0])
+        for name, command in lines.items()
+        if command[0]
+    }
+    width, height = SIZES[0]
+    print(f"\nwhole commands, {RATE:,} events/s for {seconds} s, {width}x{height}")
+    rows = [
+        (
+            name,
+            f"{one.share:.1%}",
+            f"{one.bytes / 1000:.0f}",
+            f"{one.rss:.0f}",
+            f"{one.read / seconds:,.0f}",
+            f"{one.left:,}",
+            f"{one.dropped:,}",
+        )
+        for name, one in drawn.items()
+    ]
+    table(("", "of a core", "kB/s", "MB", "read/s", "still in the ring", "ring full"), rows)
+    ours = drawn["beepy"]
+    limit("beepy: events that are not read", ours.left + ours.dropped, 0)
+    if bee := drawn.get("bee"):
+        limit("beepy's share of a core, to bee's", ours.share / bee.share, 1)
+        limit("beepy's memory, to bee's", ours.rss / bee.rss, 1)
 
 
 def measure_start(directory: Path, rounds: int) -> None:
@@ -203,6 +238,7 @@ def main() -> None:
     mount_tracing()
     with tempfile.TemporaryDirectory() as name:
         measure_rate(Path(name), arguments.seconds)
+        measure_commands(Path(name), arguments.seconds)
         measure_start(Path(name), arguments.rounds)
 
 

@@ -1,20 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Fill a ring buffer with records of exitsnoop's layout, as fast as the kernel can: for benchmarks
  * and tests. */
-#include "../include/core.h"
+#include "generated.h"
 
 #define UNIQUE 0 /* cardinality 0: every record differs */
-
-struct event {
-	u64 start_time;
-	u64 exit_time;
-	u32 pid;
-	u32 tid;
-	u32 ppid;
-	u32 sig;
-	int exit_code;
-	char comm[TASK_COMM_LEN];
-};
 
 /* The program's context: the caller fills the first half, the program the second. */
 struct request {
@@ -33,12 +22,6 @@ struct state {
 	u64 dropped;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 24);
-	__type(value, struct event);
-} print_events SEC(".maps");
-
 u64 sequence; /* records tried so far: the next run goes on from here */
 
 static long produce(u32 index, void *context)
@@ -52,16 +35,7 @@ static long produce(u32 index, void *context)
 		state->dropped++;
 		return 0;
 	}
-	event->start_time = 1000000 + kind * 997;
-	event->exit_time = 2000000 + kind * 1009;
-	event->pid = 1000 + (kind & 0xfffff);
-	event->tid = 1000 + (kind & 0xfffff);
-	event->ppid = 1 + (kind & 63);
-	event->sig = kind & 15;
-	event->exit_code = kind & 0xff;
-	__builtin_memcpy(event->comm, "worker-aa\0\0\0\0\0\0", sizeof(event->comm));
-	event->comm[7] += kind & 15;
-	event->comm[8] += kind >> 4 & 15;
+	fill(event, kind);
 	bpf_ringbuf_submit(event, state->flags);
 	state->sent++;
 	return 0;
