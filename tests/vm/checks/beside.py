@@ -144,7 +144,11 @@ def beside(name: str, pair: Pair) -> str:
             return f"{name} of libbpf-tools: {tool.why()}"
         tool.waits()
         pair.work()
-        run.row(look)
+        try:
+            run.row(look)
+        except AssertionError as error:
+            error.add_note(f"ours: {ours}")
+            raise
         for line in lines:
             theirs.extend(filter(None, [pair.theirs(_columns(head, line))]))
             if sum(map(pair.mark, theirs)) == pair.marks:

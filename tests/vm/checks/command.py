@@ -67,7 +67,7 @@ class Run:
         while not done():
             left = end - time.monotonic()
             ready, _, _ = select.select(open_, (), (), max(left, 0)) if open_ else ([], [], [])
-            assert ready, f"nothing comes any more; stderr: {self.told}"
+            assert ready, "nothing comes any more"
             for fd in ready:
                 text = os.read(fd, 1 << 16).decode("utf-8", "replace")
                 if not text:
@@ -92,8 +92,10 @@ class Run:
             self.told += text.decode("utf-8", "replace")
         os.close(self._err)
         _, status = os.waitpid(self.pid, 0)
-        if kind is None:
+        if error is None:
             assert os.waitstatus_to_exitcode(status) == 0, self.told
+        else:
+            error.add_note(self.told)
 
 
 def _become(arguments: Sequence[str], out: int, err: int) -> None:
