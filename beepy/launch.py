@@ -1,6 +1,6 @@
 """From a RunRequest to a Run: load the programs of the images; attach nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -11,10 +11,12 @@ from beepy.collection import targets
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
 from beepy.errors import UsageError, worded
+from beepy.hooks.target import Target
 from beepy.host import runtime
 from beepy.kernel.link import Step
 from beepy.kernel.program import Program
 from beepy.log import Log
+from beepy.obj.spec import CollectionSpec
 from beepy.oci.image import Image
 from beepy.oci.option_checks import asks_read_only
 from beepy.request import RunRequest, specs_of, with_options
@@ -24,6 +26,7 @@ from beepy.streams import stream
 if TYPE_CHECKING:
     from beepy.cost.meter import Meter  # few runs measure
     from beepy.events.arrangement import Arrangement  # few runs arrange
+    from beepy.rewrite.select import Selection  # as above
     from beepy.threads import Repeated  # as above
     from beepy.trace.tracer import Tracer  # as above
 
@@ -140,6 +143,15 @@ def _choose(run: Run, chosen: Chosen, until: str) -> None:
         run.add_stage(UNTIL, Ending(until, run.decoders, run.stop).apply)
 
 
+class _Prepared(NamedTuple):
+    """Objects as they are loaded, each with its programs' targets; ``filters`` are the run's."""
+
+    specs: Sequence[CollectionSpec]
+    targets: Sequence[Mapping[str, Target]]
+    filters: Sequence[str]
+    selection: "Selection | None"
+
+
 def _load(
     request: RunRequest, resources: ExitStack, unpin: ExitStack
 ) -> "tuple[list[Loaded], Sequence[str], Repeated | None]":
@@ -148,34 +160,65 @@ def _load(
     Return the filters of the run, and what follows the cgroups that are chosen, too.
     """
     images = [specs_of(image, request.options) for image in request.images]
-    specs = with_options(request, images)
+    prepared = _prepared(request, with_options(request, images))
+    collections = _collections(request, prepared, resources, unpin)
+    remaining = iter(collections)  # in the order of the specs
+    loaded = [
+        Loaded(
+            name=image.name if image else image_specs[0].name,
+            image=image,
+            collections=[next(remaining) for _ in image_specs],
+        )
+        for image, image_specs in images
+    ]
+    keeper = None
+    if request.subjects and prepared.selection:
+        from beepy import selecting  # noqa: PLC0415 - most runs show everybody's events
+
+        keeper = selecting.keeper(collections, request.subjects, prepared.selection)
+        if keeper:
+            resources.callback(keeper.close)
+    return loaded, prepared.filters, keeper
+
+
+def _prepared(request: RunRequest, specs: Sequence[CollectionSpec]) -> _Prepared:
+    """Choose the targets; rewrite the programs for chosen processes and threads."""
     if where := "--read-only" if request.read_only else asks_read_only(request.options):
         from beepy.analysis import read_only  # noqa: PLC0415 - most runs may change things
 
         read_only.check(specs, request.pins, where)
-    filters = request.filters
-    selection, common = None, request.common
-    if request.subjects:
-        from beepy import selecting  # noqa: PLC0415 - most runs show everybody's events
+    prepared = _selected(request, specs)
+    if not request.shed:
+        return prepared
+    from beepy import shedding  # noqa: PLC0415 - few runs have a bound
 
-        if not request.rewrite:
-            raise UsageError(
-                worded("--no-rewrite: events of some processes need rewritten programs")
-            )
-        selection = selecting.resolve(request.subjects)
-        common = selecting.common_target(specs, common, selection)
+    if not request.rewrite:
+        raise UsageError(worded("--no-rewrite: choosing threads needs rewritten programs"))
+    return prepared._replace(specs=shedding.apply(prepared.specs))
+
+
+def _selected(request: RunRequest, specs: Sequence[CollectionSpec]) -> _Prepared:
+    if not request.subjects:
+        targets_of = targets.choose(specs, request.attach, request.common)
+        return _Prepared(specs, targets_of, request.filters, None)
+    from beepy import selecting  # noqa: PLC0415 - most runs show everybody's events
+
+    if not request.rewrite:
+        raise UsageError(worded("--no-rewrite: events of some processes need rewritten programs"))
+    selection = selecting.resolve(request.subjects)
+    common = selecting.common_target(specs, request.common, selection)
     targets_of = targets.choose(specs, request.attach, common)
-    if selection:
-        selected = selecting.apply(specs, targets_of, selection)
-        specs, filters = selected.specs, [*filters, *selected.filters]
-        for notice in selected.notices:
-            _log.warning("%s", notice)
-    if request.shed:
-        from beepy import shedding  # noqa: PLC0415 - few runs have a bound
+    selected = selecting.apply(specs, targets_of, selection)
+    for notice in selected.notices:
+        _log.warning("%s", notice)
+    filters = [*request.filters, *selected.filters]
+    return _Prepared(selected.specs, targets_of, filters, selection)
 
-        if not request.rewrite:
-            raise UsageError(worded("--no-rewrite: choosing threads needs rewritten programs"))
-        specs = shedding.apply(specs)
+
+def _collections(
+    request: RunRequest, prepared: _Prepared, resources: ExitStack, unpin: ExitStack
+) -> list[Collection]:
+    """Load the objects; with a selection, tell their programs what is selected."""
     btf = request.btf
     if isinstance(btf, str | Path):
         from beepy.host import btf_file  # noqa: PLC0415 - few runs name one
@@ -184,11 +227,11 @@ def _load(
     pins = request.pins._replace(programs="")  # programs are pinned once they are attached
     collections = []
     while_loading = resources.enter_context(ExitStack())
-    if any(map_spec.pinning for spec in specs for map_spec in spec.maps):
+    if any(map_spec.pinning for spec in prepared.specs for map_spec in spec.maps):
         from beepy.collection.pins import with_root  # noqa: PLC0415 - few maps are pinned
 
-        pins = with_root(pins, specs, while_loading)
-    for spec, spec_targets in zip(specs, targets_of, strict=True):
+        pins = with_root(pins, prepared.specs, while_loading)
+    for spec, spec_targets in zip(prepared.specs, prepared.targets, strict=True):
         collection = load(
             spec,
             targets=spec_targets,
@@ -200,25 +243,13 @@ def _load(
         resources.callback(collection.close)  # once more, if Ctrl-C interrupts the first
         resources.enter_context(collection)
         unpin.callback(collection.pinned.close)
-        if selection:
-            selecting.fill(collection, selection)
+        if prepared.selection:
+            from beepy import selecting  # noqa: PLC0415 - most runs show everybody's events
+
+            selecting.fill(collection, prepared.selection)
         collections.append(collection)
     while_loading.close()
-    remaining = iter(collections)  # in the order of the specs
-    loaded = [
-        Loaded(
-            name=image.name if image else image_specs[0].name,
-            image=image,
-            collections=[next(remaining) for _ in image_specs],
-        )
-        for image, image_specs in images
-    ]
-    keeper = None
-    if request.subjects and selection:
-        keeper = selecting.keeper(collections, request.subjects, selection)
-        if keeper:
-            resources.callback(keeper.close)
-    return loaded, filters, keeper
+    return collections
 
 
 def _meter(request: RunRequest, loaded: Sequence[Loaded], resources: ExitStack) -> "Meter | None":
