@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import soak
+
 TESTS = Path(__file__).parent
 
 _BPF = {"x86_64": 321, "aarch64": 280}
@@ -86,6 +88,8 @@ class Tally:
         for item in items:
             tier = _tier(item)
             item.add_marker(tier)
+            if item.get_closest_marker("soak") and not item.get_closest_marker("timeout"):
+                item.add_marker(pytest.mark.timeout(soak.times(int(config.getini("timeout")))))
             if tier not in missing:
                 missing[tier] = TIERS[tier]()
             if missing[tier]:

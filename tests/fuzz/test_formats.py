@@ -58,7 +58,6 @@ def test_the_formats_are_read_as_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(soak.times(300))
 def test_mutated_metadata_ends_in_results_or_errors(tmp_path: Path) -> None:
     table = campaign.run("formats", COUNT, Maker(tmp_path))
     accepted = {kind for first, kind in table if not first.startswith("UnsupportedImage")}
