@@ -49,7 +49,7 @@ def explain(
         where.append(f"instruction {insn}")
         if source := source_line(program, btf, insn):
             where.append(source)
-    last = lines[-1] if lines else "no reason given"
+    last = lines[-1]
     reason = (
         _poison_reason(program, fixups, insn)
         or _call_reason(program, prog_type, insn, last)

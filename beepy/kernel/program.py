@@ -285,11 +285,11 @@ def _load_with_log(
             if error.errno == errno.ENOSPC and size < _LOG_LIMIT:
                 size = min(size * 8, _LOG_LIMIT)
                 continue
-            log = _text(buffer)
-            if not log.strip():
-                raise
             why = refused if refused and error.errno == errno.ENOSPC else error
-            lines = relevant_lines(log) or log.strip().splitlines()
+            log = _text(buffer)
+            lines = relevant_lines(log)
+            if not lines:  # it was refused before the verifier looked at it
+                raise why from None
             raise VerifierError(f"{why}: {safe(lines[-1].strip())}", why.errno or 0, log) from None
         finally:
             attr.log_level, attr.log_size, attr.log_buf = 0, 0, 0

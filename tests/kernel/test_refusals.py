@@ -209,6 +209,15 @@ def test_a_helper_that_is_not_for_that_type(
     assert str(caught.value).endswith(f": {why}")
 
 
+def test_what_the_verifier_does_not_look_at(compiled: ObjectOf) -> None:
+    """The kernel's log has nothing but statistics: no iterator begins with that function."""
+    text = _CALL % ("iter/reg_target", HELPERS.index("get_smp_processor_id"))
+    spec = parse(Path(compiled(text)).read_bytes(), name="one")
+    with pytest.raises(KernelError, match=r"^program 'call': load: [a-z ]+ \(E[A-Z]+\)") as caught:
+        load(spec)
+    assert not isinstance(caught.value, VerifierError)
+
+
 def test_a_helper_that_the_kernel_lacks() -> None:
     this = ".".join(map(str, machine.release()))
     for number in range(1, len(HELPERS)):
