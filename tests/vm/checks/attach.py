@@ -130,6 +130,8 @@ def lsm() -> str:
 
 def iterators() -> str:
     """Show the lines of iterators of tasks and of a map."""
+    if why := reason("iter", Requirements((5, 8))):
+        return why
     with Run(f"{OBJECTS}/iter.o", "-o", "json", "-v") as run:
         run.attached(2)
         pid = os.getpid()
