@@ -81,7 +81,8 @@ def test_events_before_the_signal_are_shown(beepy: Beepy, object_of: ObjectOf) -
 def test_a_pipe_closed_before_the_header(beepy: Beepy) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    with beepy.start("run", "exitsnoop", "-o", "columns", "--no-metrics", stdout=writer) as running:
+    arguments = ("run", "exitsnoop", "-o", "columns", "--no-metrics", "-f", "comm,^nobody$")
+    with beepy.start(*arguments, stdout=writer) as running:
         os.close(writer)
         done = running.wait()
     assert (done.code, len(done.said)) == (0, 2)
