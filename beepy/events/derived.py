@@ -86,12 +86,9 @@ def subject_fields(decoder: Decoder) -> tuple[Field | None, Field | None]:
 def _age(decoder: Decoder) -> Derivation | None:
     begin, end = meaning.beginning_and_end(decoder.fields)
     if begin and end:
-        (first, first_unit), (last, last_unit) = begin, end
-        return Derivation((first, last), partial(_between, first_unit, last_unit))
-    single = begin or end
-    if single:
-        since, unit = single
-        return Derivation((since,), partial(_until_read, decoder.schema.clock, unit))
+        return Derivation((begin.field, end.field), partial(_between, begin.unit, end.unit))
+    if time := begin or end:
+        return Derivation((time.field,), partial(_until_read, decoder.schema.clock, time.unit))
     return None
 
 

@@ -89,8 +89,7 @@ class Stacks:
         self.value: Field | None = numbers[0] if numbers else None
         self.unit_ns = 0
         if self.value:
-            duration = meaning.duration_unit(self.value, decoder.fields)
-            self.unit_ns = self.value.codec.unit_ns or duration
+            self.unit_ns = meaning.duration_unit(self.value, decoder.fields)
         self.before = _before(decoder, {stack.field for stack in self._stacks}, self.value)
 
     @property

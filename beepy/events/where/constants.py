@@ -137,7 +137,7 @@ def _rounded(number: Fraction, codec: Codec) -> Any:  # noqa: ANN401 - of the fi
 
 def unit_of(decoder: Decoder, field: Field) -> int:
     """Return how many nanoseconds one count of a duration is, 0 for a field that is none."""
-    return field.codec.unit_ns or meaning.duration_unit(field, decoder.fields)
+    return meaning.duration_unit(field, decoder.fields)
 
 
 def _enum(schema: Schema, field: Field) -> types.Enum | types.Enum64 | None:
