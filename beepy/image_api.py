@@ -41,6 +41,7 @@ def describe(
     """
     from beepy.inspection import inspect  # noqa: PLC0415 - a run needs none of it
 
+    expect_types(types)
     arguments.expect("btf", [btf], "a path, or types", Btf | str | Path | None)
     if btf and not (check or relocations):
         raise UsageError("btf: expected check=True or relocations=True too")
@@ -69,6 +70,12 @@ def verify(
 def images(options: Options | None = None) -> list[Entry]:
     """Return the images that need no network: the local stores', then the bundled ones."""
     return [entry for entry, _ in lookup.list_images(options or Options())]
+
+
+def expect_types(types: Mapping[str, str]) -> None:
+    """Raise TypeError for what are no types of maps."""
+    wanted = "a mapping of maps to types"
+    arguments.expect_values("types", types, wanted, "a type in C for each map", str)
 
 
 def verifying(

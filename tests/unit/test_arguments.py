@@ -20,6 +20,10 @@ def opened(**given: object) -> Callable[[], object]:
     return lambda: untyped.open(SPEC, **given)
 
 
+def described(**given: object) -> Callable[[], object]:
+    return lambda: untyped.describe("exitsnoop", **given)
+
+
 @pytest.mark.parametrize(
     ("call", "error"),
     [
@@ -59,6 +63,9 @@ def opened(**given: object) -> Callable[[], object]:
         (opened(timeout="5"), "timeout: expected a number of seconds, got '5'"),
         (opened(interval="1s"), "interval: expected a number of seconds, got '1s'"),
         (opened(pid="self"), f"pid: expected {A_NUMBER}, or several, got 'self'"),
+        (opened(types=["event"]), r"types: expected a mapping of maps to types, got \['event'\]"),
+        (described(types={"a": 3}), "types: expected a type in C for each map, got 3"),
+        (described(types=3), "types: expected a mapping of maps to types, got 3"),
         (opened(count="1"), f"count: expected {A_NUMBER}, got '1'"),
         (opened(until=1), "until: expected an expression, got 1"),
         (opened(iface=3), "iface: expected a text, got 3"),
