@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from beepy import arguments
 from beepy.btf.btf import Btf
@@ -48,6 +48,26 @@ def describe(
     found = lookup.find(image, options or Options())
     described = inspect(found, check=check, btf=btf, relocations=relocations, types=types)
     return described[program]
+
+
+def json_schema(
+    image: str | Path | Image,
+    *,
+    types: Mapping[str, str] = _NO_TYPES,
+    options: Options | None = None,
+) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of an image's rows: what ``-o json`` and ``asdict`` give.
+
+    ``$defs`` has one schema for each map, of a row with ``map`` and ``time`` beside the fields.
+    Besides those of JSON Schema there are the members ``parameters``, the schema of what
+    ``variables`` takes, ``changes``, what the image can change besides its own maps, and
+    ``read_only``, whether that is nothing. ``types`` are the types of maps' records, as for
+    ``open``. Needs no privilege. Raises BeepyError.
+    """
+    from beepy import inspection  # noqa: PLC0415 - a run needs none of it
+
+    expect_types(types)
+    return inspection.json_schema(lookup.find(image, options or Options()), types=types)
 
 
 def verify(
