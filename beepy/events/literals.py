@@ -31,23 +31,16 @@ from beepy.events import semantics
 from beepy.events.codec import Codec
 from beepy.obj.spec import Value
 from beepy.text import safe
+from beepy.units import NANOSECONDS
 
 _NUMBER: Final = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]{1,40}|[0-9]{1,40})")
 _CHARACTER: Final = re.compile(r"'([^'])'")
 _DURATION: Final = re.compile(r"(\d{1,19})(?:\.(\d{1,9}))?(ns|us|µs|ms|s|m|h)")
 _BOOLS: Final = {"true": 1, "yes": 1, "on": 1, "1": 1, "false": 0, "no": 0, "off": 0, "0": 0}
 _FLOATS: Final = {2: "<e", 4: "<f", 8: "<d"}
-_NANOSECONDS: Final = {
-    "ns": 1,
-    "us": 10**3,
-    "µs": 10**3,
-    "ms": 10**6,
-    "s": 10**9,
-    "m": 60 * 10**9,
-    "h": 3600 * 10**9,
-}
+_NANOSECONDS: Final = {**NANOSECONDS, "µs": NANOSECONDS["us"]}
 _NAMED_UNITS: Final = {
-    **{name: _NANOSECONDS[name] for name in ("ns", "us", "ms", "s")},
+    **{name: NANOSECONDS[name] for name in ("ns", "us", "ms", "s")},
     "nsec": 1,
     "usec": 10**3,
     "msec": 10**6,
