@@ -20,6 +20,7 @@ from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.cformat import c_type
 from beepy.btf.layout import (
+    integer_range,
     named_members,
     size_of,
     skip_mods,
@@ -177,10 +178,6 @@ def _width(ref: VariableRef, kind: Int | AnyEnum) -> int:
     return bits
 
 
-def _range(bits: int, *, signed: bool) -> tuple[int, int]:
-    return (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
-
-
 def _integer_value(ref: VariableRef, kind: Int, value: Value) -> int:
     bits = _width(ref, kind)
     if kind.bool:
@@ -189,7 +186,7 @@ def _integer_value(ref: VariableRef, kind: Int, value: Value) -> int:
             raise _refusal(ref, value, "true or false")
         return number
     number = _parse_number(ref, kind, value) if isinstance(value, str) else value
-    low, high = _range(bits, signed=kind.signed)
+    low, high = integer_range(bits, signed=kind.signed)
     if not isinstance(number, int) or not low <= number <= high:
         alternative = ", or a duration such as 10ms" if _unit_ns(ref, kind) else ""
         raise _refusal(ref, value, f"a number from {low} to {high}{alternative}")
@@ -238,7 +235,7 @@ def _enum_value(ref: VariableRef, kind: AnyEnum, value: Value) -> int:
                 number |= named[part]
         elif _NUMBER.fullmatch(value.strip()):
             number = int(value, 16 if "x" in value.lower() else 10)
-    low, high = _range(bits, signed=kind.signed)
+    low, high = integer_range(bits, signed=kind.signed)
     if not isinstance(number, int) or not low <= number <= high:
         names = [safe(enumerator.name) for enumerator in kind.values[:_MAX_LISTED]]
         more = ", ..." if len(kind.values) > _MAX_LISTED else ""
