@@ -20,6 +20,7 @@ from beepy.mcp.results import fitting, rows_of, with_counts
 from beepy.mcp.schemas import Limits, tools
 from beepy.oci import lookup
 from beepy.oci.image import Image
+from beepy.oci.manifest import DESCRIPTION
 from beepy.oci.option_checks import checked
 from beepy.oci.options import Options
 from beepy.outputs.summary import Summary
@@ -127,7 +128,7 @@ class Tools:
     def _describe(self, arguments: Mapping[str, Any]) -> str:
         image = self._image(arguments["image"])
         document = inspection.json_schema(image)
-        document["description"] = brief(image.annotations.get(_DESCRIPTION, ""), 500)
+        document["description"] = brief(image.annotations.get(DESCRIPTION, ""), 500)
         return fitting(document, ("parameters", "$defs", "anyOf", "changes"))
 
     def _run(self, arguments: Mapping[str, Any]) -> str:
@@ -247,9 +248,6 @@ class Tools:
         if name.startswith(".") or "/" in name or "\0" in name or not _is_recording(path):
             raise UsageError(f"recording '{safe(name[:200])}': not found: `list` has their names")
         return path
-
-
-_DESCRIPTION: Final = "org.opencontainers.image.description"
 
 
 def _whole(value: Any) -> Any:  # noqa: ANN401 - JSON
