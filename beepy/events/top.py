@@ -26,7 +26,7 @@ from beepy.events.choice import Choice
 from beepy.events.codec import Codec, wide_integer
 from beepy.events.compile import distinct
 from beepy.events.decoder import Decoder
-from beepy.events.fields import RECORD, Field
+from beepy.events.fields import RECORD, RESERVED, Field
 from beepy.events.groups import Group, Groups
 from beepy.events.metrics import as_number
 from beepy.events.protocols import Source
@@ -191,7 +191,7 @@ class Ranked:
         return b"".join([head, *values_in, group.record.ljust(group.length, b"\0")])
 
     def _make_decoder(self) -> Decoder:
-        taken = {"map", "time", *[field.path[0] for field in self._by]}
+        taken = {*RESERVED, *[field.path[0] for field in self._by]}
 
         def own(name: str, start: int, codec: Codec) -> Field:
             name = distinct(name, taken)
