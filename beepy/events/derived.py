@@ -20,7 +20,7 @@ from beepy.events.clock import Clock
 from beepy.events.codec import Codec, Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import RECORD, Derivation, Field
-from beepy.events.own import PATHS
+from beepy.events.own import pid_field
 from beepy.events.rules import CGROUPS
 
 Columns: TypeAlias = Sequence[list[Value]]
@@ -80,7 +80,7 @@ def names(decoder: Decoder) -> list[str]:
 def subject_fields(decoder: Decoder) -> tuple[Field | None, Field | None]:
     """Return the fields with the pid and with the cgroup's id of what a record is about."""
     cgroup = next((field for field in decoder.fields if _is_cgroup(field)), None)
-    return _pid(decoder), cgroup
+    return pid_field(decoder), cgroup
 
 
 def _age(decoder: Decoder) -> Derivation | None:
@@ -159,12 +159,6 @@ def _of_named(function: str, decoder: Decoder) -> Derivation | None:
 
 def _number(value: Value) -> int:
     return value if isinstance(value, int) else 0
-
-
-def _pid(decoder: Decoder) -> Field | None:
-    fields = {field.path: field for field in decoder.fields}
-    known = (fields.get(path) for path in PATHS)
-    return next((field for field in known if field and field.codec.is_plain_int), None)
 
 
 def _is_cgroup(field: Field) -> bool:

@@ -14,7 +14,7 @@ from beepy.events.batch import Batch, Frame, Machine
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Derivation, Field
-from beepy.events.own import PATHS
+from beepy.events.own import pid_field
 from beepy.events.rules import KERNEL_STACK_IDS, USER_STACK_IDS
 
 SEPARATOR: Final = "; "
@@ -68,9 +68,7 @@ def mixed_array(decoder: Decoder) -> UserStack | None:
 
 
 def _with_pid(decoder: Decoder, found: tuple[Field, Field | None] | None) -> UserStack | None:
-    fields = {field.path: field for field in decoder.fields}
-    pid = next((fields[path] for path in PATHS if path in fields), None)
-    return UserStack(*found, pid) if found else None
+    return UserStack(*found, pid_field(decoder)) if found else None
 
 
 def kernel_array(decoder: Decoder) -> tuple[Field, ...]:

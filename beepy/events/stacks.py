@@ -29,7 +29,7 @@ from beepy.events.frames import (
     parsed,
 )
 from beepy.events.gadget_fields import RAW, USER_STACK
-from beepy.events.own import PATHS
+from beepy.events.own import pid_field
 from beepy.events.rules import KERNEL_STACK_IDS, USER_STACK_IDS
 
 USER, EITHER, KERNEL = range(3)  # in the order of a whole stack, the outermost frame first
@@ -82,8 +82,7 @@ class Stacks:
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
         self._stacks = _stacks_of(decoder)
-        fields = {field.path: field for field in decoder.fields}
-        self._pid = next((fields[path] for path in PATHS if path in fields), None)
+        self._pid = pid_field(decoder)
         shown = decoder.shown()
         numbers = [field for field in shown if field.part == VALUE and _is_whole(field)]
         self.value: Field | None = numbers[0] if numbers else None
