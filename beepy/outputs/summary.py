@@ -92,12 +92,7 @@ class Summary:
         document: Document = {
             "images": tuple([_cut(name, 64) for name in images[:_MAX_IMAGES]]),
             "seconds": round(seconds, 3),
-            "shown": stats.shown,
-            "filtered": stats.filtered,
-            "own": stats.own,
-            "not_shown": stats.not_shown,
-            "lost": stats.total_lost,
-            "missed": stats.total_missed,
+            **stats.totals(),
         }
         if stats.sampled > 1:
             document["sampled"] = stats.sampled
