@@ -6,10 +6,10 @@ rows are filtered by a field of theirs; where there is neither, the run is refus
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from errno import EBADF, ENOENT, ESRCH
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from beepy import sections, subjects
 from beepy.collection.collection import Collection
@@ -29,6 +29,8 @@ from beepy.subjects import Subject
 from beepy.sys.fd import Fd
 from beepy.text import safe
 from beepy.threads import Repeated
+
+_Find: TypeAlias = Callable[[containers.Tree, str], Sequence[str]]
 
 _YES: Final = b"\1"  # the value of every key
 _OLD: Final = "a cgroup of version 1"
@@ -105,11 +107,9 @@ def _directories(chosen: Subjects) -> tuple[list[str], list[str], list[str]]:
     The last ones are texts that stand for containers that are not running yet.
     """
     new, old, later = list(chosen.cgroups), list[str](), list[str]()
-    names = [(_container, name) for name in chosen.containers]
-    names += [(_pod, name) for name in chosen.pods]
-    names += [(containers.unit, name) for name in chosen.units]
-    trees = containers.this_machine() if names else []
-    for find, name in names:
+    finders = _finders(chosen)
+    trees = containers.this_machine() if finders else []
+    for find, name in finders:
         try:
             tree, paths = containers.first(trees, find, name)
         except AttachError as error:
@@ -119,6 +119,15 @@ def _directories(chosen: Subjects) -> tuple[list[str], list[str], list[str]]:
         else:
             (old if tree.old else new).extend(paths)
     return new, old, later
+
+
+def _finders(chosen: Subjects) -> list[tuple[_Find, str]]:
+    """Return the names of containers, pods and units, each with what finds its cgroups."""
+    return [
+        *[(_container, name) for name in chosen.containers],
+        *[(_pod, name) for name in chosen.pods],
+        *[(containers.unit, name) for name in chosen.units],
+    ]
 
 
 def _container(tree: containers.Tree, name: str) -> Sequence[str]:
@@ -215,15 +224,10 @@ def keeper(
 
 def _present(chosen: Subjects) -> Iterator[str]:
     """Yield the directories of cgroup v2 of what is running now."""
-    for find, names in (
-        (_container, chosen.containers),
-        (_pod, chosen.pods),
-        (containers.unit, chosen.units),
-    ):
-        for name in names:
-            with suppress(AttachError, OSError):
-                tree, paths = containers.first(containers.this_machine(), find, name)
-                yield from () if tree.old else paths
+    for find, name in _finders(chosen):
+        with suppress(AttachError, OSError):
+            tree, paths = containers.first(containers.this_machine(), find, name)
+            yield from () if tree.old else paths
 
 
 def _open(path: str) -> Fd:
