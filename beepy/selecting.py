@@ -25,7 +25,7 @@ from beepy.rewrite import select
 from beepy.rewrite.prologue import Ancestor
 from beepy.rewrite.select import MAX_CGROUPS, MAX_NAME, Selection
 from beepy.sections import Mechanism
-from beepy.subjects import Subject
+from beepy.subjects import Context
 from beepy.sys.fd import Fd
 from beepy.text import safe
 from beepy.threads import Repeated
@@ -176,7 +176,7 @@ def apply(
             for program in spec.loaded
             if not _is_aimed(program, selection)
         }
-        other = [name for name, verdict in verdicts.items() if verdict.subject is Subject.OTHER]
+        other = [name for name, verdict in verdicts.items() if verdict.context is Context.OTHER]
         why = f"program '{safe(other[0])}': {safe(verdicts[other[0]].why)}" if other else ""
         if other and len(verdicts) < len(spec.loaded):  # the option is for those that are aimed
             selected.notices.append(f"{_listed(other)}: not restricted: {why}")
@@ -184,7 +184,7 @@ def apply(
         elif other:
             selected.specs.append(_by_record(spec, selection, why, selected))
             continue
-        unknown = [name for name, verdict in verdicts.items() if verdict.subject is Subject.UNKNOWN]
+        unknown = [name for name, verdict in verdicts.items() if verdict.context is Context.UNKNOWN]
         if unknown:
             selected.notices.append(f"{_listed(unknown)}: selected by the process that was running")
         selected.specs.append(select.apply(spec, selection, verdicts))
@@ -251,7 +251,7 @@ def _open(path: str) -> Fd:
 def _verdict(program: ProgramSpec, target: Target) -> subjects.Verdict:
     hook = sections.find(program.section)
     if hook is None:
-        return subjects.Verdict(Subject.OTHER, f"section '{program.section}' is unknown")
+        return subjects.Verdict(Context.OTHER, f"section '{program.section}' is unknown")
     return subjects.of(hook, target.name)
 
 
