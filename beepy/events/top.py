@@ -267,7 +267,7 @@ class Top:
             yield not ranked.groups.floor, _summary(schema, ranked.groups)
 
 
-def tables(
+def largest_groups(
     wanted: Wanted, decoders: Sequence[Decoder], source: Source, batches: Iterable[Batch]
 ) -> Iterator[Rows]:
     """Yield the largest groups of the events of a run, as often as ``wanted`` says."""
