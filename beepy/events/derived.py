@@ -8,7 +8,7 @@ A record's own field of such a name comes first. What is not known is None. Who 
 the machine that made the record knows (``Machine``).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from operator import attrgetter
 from typing import Final, NamedTuple, TypeAlias
@@ -21,7 +21,7 @@ from beepy.events.codec import Codec, Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import RECORD, Derivation, Field
 from beepy.events.own import pid_field
-from beepy.events.rules import CGROUPS
+from beepy.events.rules import CGROUPS, KERNEL_STACK_IDS, USER_STACK_IDS
 
 Columns: TypeAlias = Sequence[list[Value]]
 Know: TypeAlias = Callable[[Machine, Subject], str]
@@ -189,8 +189,14 @@ def _placed(member: str) -> Know:
     return lambda machine, subject: str(get(machine.place(subject)))
 
 
+def _listed(names: Iterable[str]) -> str:
+    """Return names as the page has them: in code, the last after "or"."""
+    *most, last = [f"`{name}`" for name in sorted(names)]
+    return f"{', '.join(most)} or {last}"
+
+
 _PID: Final = "`tgid`, `pid` or `proc.pid`"
-_PID_OR_CGROUP: Final = f"`cgroup_id` or `cgid` of 64 bits, else {_PID}"
+_PID_OR_CGROUP: Final = f"{_listed(CGROUPS)} of 64 bits, else {_PID}"
 
 TABLE: Final[dict[str, Derived]] = {
     "age": Derived(
@@ -236,14 +242,16 @@ TABLE: Final[dict[str, Derived]] = {
         ("group",),
     ),
     "kernel_frames": Derived(
-        "`kern_stack_id` or `kstack_id` with a map of stacks, or `u64 kstack[]`",
+        f"{_listed(KERNEL_STACK_IDS)} with a map of stacks, or"
+        f" `u64` {_listed(f'{name}[]' for name in frames.KERNEL_ARRAYS)}",
         "the kernel's functions, the innermost first, from `/proc/kallsyms`",
         _text(48),
         frames.of_kernel,
         ("kernel_stack", "kernel_function"),
     ),
     "user_frames": Derived(
-        f"`user_stack_id` or `ustack_id` with a map of stacks, or `u64 ustack[]`, and {_PID}",
+        f"{_listed(USER_STACK_IDS)} with a map of stacks, or"
+        f" `u64` {_listed(f'{name}[]' for name in frames.USER_ARRAYS)}; and {_PID}",
         "the process's functions, the innermost first, from the symbols of its files and of"
         " `/usr/lib/debug/.build-id`; `FILE+OFFSET` where they have none",
         _text(48),
