@@ -165,7 +165,8 @@ def _sources(decoder: Decoder) -> _Sources:
     numbers = meaning.named_numbers(decoder.fields)
     gadget_stacks = gadget_fields.user_stacks(decoder.fields) if decoder.schema.vocabulary else []
     numbers += [(stack, "user_stack") for _, stack in gadget_stacks]
-    numbers += [(field, "kernel_stack") for field in decoder.fields if _is_mixed_id(field)]
+    mixed_ids = [field for field in decoder.fields if _is_mixed_id(decoder, field)]
+    numbers += [(field, "kernel_stack") for field in mixed_ids]
     user_stacks = (frames.user_stack(decoder), frames.mixed_array(decoder))
     return _Sources(
         decoder=decoder,
@@ -179,10 +180,11 @@ def _sources(decoder: Decoder) -> _Sources:
     )
 
 
-def _is_mixed_id(field: Field) -> bool:
+def _is_mixed_id(decoder: Decoder, field: Field) -> bool:
     """Return whether a field is the number of a stack whose part the name does not say."""
-    is_id = field.path[-1] in frames.MIXED_IDS and field.codec.is_plain_int and field.bits >= 32
-    return is_id and gadget_fields.USER_STACK not in field.owners
+    stack = frames.named_stack(decoder, field)
+    is_mixed = stack is not None and stack.is_id and stack.part == frames.EITHER
+    return is_mixed and gadget_fields.USER_STACK not in field.owners
 
 
 def _u32(value: Value) -> int:
