@@ -27,7 +27,8 @@ _FRESH: Final = 600 * SECOND  # an event is read sooner than this after it happe
 class Meaning(NamedTuple):
     """What a field's values mean: ``text`` makes their text, "" for a missing value (None).
 
-    ``texts`` makes the texts of many timestamps at once, which is faster; None for other meanings.
+    ``name`` is the rule's meaning, TIME of a recent time too. ``texts`` makes the texts of many
+    timestamps at once, which is faster; None for other meanings.
     """
 
     name: str
