@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from beepy.events.stats import RunStats
     from beepy.events.tables import Table
     from beepy.hooks.target import Target
-    from beepy.image_api import describe, images, verify
+    from beepy.image_api import describe, images, json_schema, verify
     from beepy.obj.pinning import Pins
     from beepy.obj.spec import CollectionSpec
     from beepy.oci.image import Image
@@ -89,7 +89,7 @@ _MODULES = {
     "beepy.events.tables": "Table",
     "beepy.hooks.target": "Target",
     "beepy.obj.spec": "CollectionSpec",
-    "beepy.image_api": "describe images verify",
+    "beepy.image_api": "describe images json_schema verify",
     "beepy.oci.image": "Image",
     "beepy.oci.lookup": "find pull",
     "beepy.oci.options": "Options",
@@ -154,6 +154,7 @@ __all__ = [
     "describe",
     "find",
     "images",
+    "json_schema",
     "load",
     "open",
     "parse",

@@ -12,7 +12,7 @@ from beepy.collection.missing import Missing
 from beepy.errors import UsageError
 from beepy.events.row import Row, Rows
 from beepy.hooks.target import Target
-from beepy.image_api import verifying
+from beepy.image_api import expect_types, verifying
 from beepy.launch import launch
 from beepy.log import Log
 from beepy.obj.pinning import Pins
@@ -125,12 +125,13 @@ def open(  # noqa: A001 - as in tarfile and wave
         str | Path | Image | CollectionSpec,
     )
     arguments.expect("variables", [variables], "a mapping of names to values", Mapping)
-    arguments.expect("types", [types], "a mapping of maps to types", Mapping)
-    arguments.expect("types", types.values(), "a type in C for each map", str)
-    arguments.expect("map_sizes", [map_sizes], "a mapping of maps to sizes", Mapping)
-    arguments.expect("map_sizes", map_sizes.values(), "a number or text for each map", int | str)
-    arguments.expect("targets", [targets], "a mapping of programs to what they attach to", Mapping)
-    arguments.expect("targets", targets.values(), "a text for each program", str)
+    expect_types(types)
+    sizes = "a mapping of maps to sizes"
+    arguments.expect_values(
+        "map_sizes", map_sizes, sizes, "a number or text for each map", int | str
+    )
+    programs_to = "a mapping of programs to what they attach to"
+    arguments.expect_values("targets", targets, programs_to, "a text for each program", str)
     for name, text in {"iface": iface, "netns": netns, "binary": binary}.items():
         arguments.expect(name, [text], "a text", str | int if name == "netns" else str | Path)
     for name, seconds in {"interval": interval, "timeout": timeout}.items():

@@ -1,6 +1,6 @@
 """Arguments of public functions: what is wrong with one, and what is expected instead."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import UnionType
 from typing import Final
 
@@ -60,6 +60,14 @@ def expect(name: str, values: Iterable[object], expected: str, kinds: type | Uni
     for value in values:
         if not isinstance(value, kinds):
             raise wrong_type(name, expected, value)
+
+
+def expect_values(
+    name: str, given: Mapping[str, object], mapping: str, value: str, kinds: type | UnionType
+) -> None:
+    """Raise TypeError for what is no ``mapping``, or has a value of another kind than ``value``."""
+    expect(name, [given], mapping, Mapping)
+    expect(name, given.values(), value, kinds)
 
 
 def numbers(name: str, given: int | Sequence[int] | None, least: int, most: int) -> tuple[int, ...]:

@@ -34,6 +34,7 @@ program its keyword arguments instead, and ``typed`` returns what can be typed.
 """
 
 import os
+from collections.abc import Callable
 from errno import EINVAL, errorcode
 from typing import Final, Self, TypeVar
 
@@ -56,6 +57,17 @@ def restated(new: _Error, error: BaseException) -> _Error:
     for note in getattr(error, "__notes__", ()):
         new.add_note(note)
     return new
+
+
+def as_usage_error(error: "BeepyError", change: Callable[[str], str] = str) -> "UsageError":
+    """Return a UsageError with the message and the notes of ``error``.
+
+    ``change`` gets their texts in the words of the command line.
+    """
+    usage = UsageError(worded(change(typed(error))))
+    for note in getattr(error, "__notes__", ()):
+        usage.add_note(change(typed(note)))
+    return usage
 
 
 class BeepyError(Exception):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from beepy import arguments
 from beepy.btf.btf import Btf
@@ -41,12 +41,33 @@ def describe(
     """
     from beepy.inspection import inspect  # noqa: PLC0415 - a run needs none of it
 
+    expect_types(types)
     arguments.expect("btf", [btf], "a path, or types", Btf | str | Path | None)
     if btf and not (check or relocations):
         raise UsageError("btf: expected check=True or relocations=True too")
     found = lookup.find(image, options or Options())
     described = inspect(found, check=check, btf=btf, relocations=relocations, types=types)
     return described[program]
+
+
+def json_schema(
+    image: str | Path | Image,
+    *,
+    types: Mapping[str, str] = _NO_TYPES,
+    options: Options | None = None,
+) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of an image's rows: what ``-o json`` and ``asdict`` give.
+
+    ``$defs`` has one schema for each map, of a row with ``map`` and ``time`` beside the fields.
+    Besides those of JSON Schema there are the members ``parameters``, the schema of what
+    ``variables`` takes, ``changes``, what the image can change besides its own maps, and
+    ``read_only``, whether that is nothing. ``types`` are the types of maps' records, as for
+    ``open``. Needs no privilege. Raises BeepyError.
+    """
+    from beepy import inspection  # noqa: PLC0415 - a run needs none of it
+
+    expect_types(types)
+    return inspection.json_schema(lookup.find(image, options or Options()), types=types)
 
 
 def verify(
@@ -69,6 +90,12 @@ def verify(
 def images(options: Options | None = None) -> list[Entry]:
     """Return the images that need no network: the local stores', then the bundled ones."""
     return [entry for entry, _ in lookup.list_images(options or Options())]
+
+
+def expect_types(types: Mapping[str, str]) -> None:
+    """Raise TypeError for what are no types of maps."""
+    wanted = "a mapping of maps to types"
+    arguments.expect_values("types", types, wanted, "a type in C for each map", str)
 
 
 def verifying(

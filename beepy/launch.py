@@ -54,6 +54,12 @@ class Launched(NamedTuple):
     attached: list[Callable[[], None]]
     steps: Sequence[Step]
 
+    @property
+    def image_names(self) -> list[str]:
+        """The names of the images, each once; of a recording, those of its maps."""
+        names = [image.name for image in self.images]
+        return [*dict.fromkeys(names or [schema.image for schema in self.run.schemas])]
+
 
 def launch(request: RunRequest) -> Launched:
     """Load the programs of all images; the caller closes the run, which closes the collections.

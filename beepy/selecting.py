@@ -6,10 +6,10 @@ rows are filtered by a field of theirs; where there is neither, the run is refus
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from errno import EBADF, ENOENT, ESRCH
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from beepy import sections, subjects
 from beepy.collection.collection import Collection
@@ -25,10 +25,12 @@ from beepy.rewrite import select
 from beepy.rewrite.prologue import Ancestor
 from beepy.rewrite.select import MAX_CGROUPS, MAX_NAME, Selection
 from beepy.sections import Mechanism
-from beepy.subjects import Subject
+from beepy.subjects import Context
 from beepy.sys.fd import Fd
 from beepy.text import safe
 from beepy.threads import Repeated
+
+_Find: TypeAlias = Callable[[containers.Tree, str], Sequence[str]]
 
 _YES: Final = b"\1"  # the value of every key
 _OLD: Final = "a cgroup of version 1"
@@ -105,11 +107,9 @@ def _directories(chosen: Subjects) -> tuple[list[str], list[str], list[str]]:
     The last ones are texts that stand for containers that are not running yet.
     """
     new, old, later = list(chosen.cgroups), list[str](), list[str]()
-    names = [(_container, name) for name in chosen.containers]
-    names += [(_pod, name) for name in chosen.pods]
-    names += [(containers.unit, name) for name in chosen.units]
-    trees = containers.this_machine() if names else []
-    for find, name in names:
+    finders = _finders(chosen)
+    trees = containers.this_machine() if finders else []
+    for find, name in finders:
         try:
             tree, paths = containers.first(trees, find, name)
         except AttachError as error:
@@ -119,6 +119,15 @@ def _directories(chosen: Subjects) -> tuple[list[str], list[str], list[str]]:
         else:
             (old if tree.old else new).extend(paths)
     return new, old, later
+
+
+def _finders(chosen: Subjects) -> list[tuple[_Find, str]]:
+    """Return the names of containers, pods and units, each with what finds its cgroups."""
+    return [
+        *[(_container, name) for name in chosen.containers],
+        *[(_pod, name) for name in chosen.pods],
+        *[(containers.unit, name) for name in chosen.units],
+    ]
 
 
 def _container(tree: containers.Tree, name: str) -> Sequence[str]:
@@ -167,7 +176,7 @@ def apply(
             for program in spec.loaded
             if not _is_aimed(program, selection)
         }
-        other = [name for name, verdict in verdicts.items() if verdict.subject is Subject.OTHER]
+        other = [name for name, verdict in verdicts.items() if verdict.context is Context.OTHER]
         why = f"program '{safe(other[0])}': {safe(verdicts[other[0]].why)}" if other else ""
         if other and len(verdicts) < len(spec.loaded):  # the option is for those that are aimed
             selected.notices.append(f"{_listed(other)}: not restricted: {why}")
@@ -175,7 +184,7 @@ def apply(
         elif other:
             selected.specs.append(_by_record(spec, selection, why, selected))
             continue
-        unknown = [name for name, verdict in verdicts.items() if verdict.subject is Subject.UNKNOWN]
+        unknown = [name for name, verdict in verdicts.items() if verdict.context is Context.UNKNOWN]
         if unknown:
             selected.notices.append(f"{_listed(unknown)}: selected by the process that was running")
         selected.specs.append(select.apply(spec, selection, verdicts))
@@ -215,15 +224,10 @@ def keeper(
 
 def _present(chosen: Subjects) -> Iterator[str]:
     """Yield the directories of cgroup v2 of what is running now."""
-    for find, names in (
-        (_container, chosen.containers),
-        (_pod, chosen.pods),
-        (containers.unit, chosen.units),
-    ):
-        for name in names:
-            with suppress(AttachError, OSError):
-                tree, paths = containers.first(containers.this_machine(), find, name)
-                yield from () if tree.old else paths
+    for find, name in _finders(chosen):
+        with suppress(AttachError, OSError):
+            tree, paths = containers.first(containers.this_machine(), find, name)
+            yield from () if tree.old else paths
 
 
 def _open(path: str) -> Fd:
@@ -247,7 +251,7 @@ def _open(path: str) -> Fd:
 def _verdict(program: ProgramSpec, target: Target) -> subjects.Verdict:
     hook = sections.find(program.section)
     if hook is None:
-        return subjects.Verdict(Subject.OTHER, f"section '{program.section}' is unknown")
+        return subjects.Verdict(Context.OTHER, f"section '{program.section}' is unknown")
     return subjects.of(hook, target.name)
 
 

@@ -206,10 +206,10 @@ class Run:
         field ``total`` or the ``average`` of one, else by their number. All so far come ``every``
         so many seconds, and at the end. Raises UsageError.
         """
-        from beepy.events.top import Wanted, tables  # noqa: PLC0415 - few programs use it
+        from beepy.events.top import Wanted, largest_groups  # noqa: PLC0415 - few programs use it
 
         wanted = Wanted(count, by, every, total, average)
-        return tables(wanted, self.decoders, self.source, self._iteration)
+        return largest_groups(wanted, self.decoders, self.source, self._iteration)
 
     def _next(self, schema: Schema, rows: int | None) -> Iterator[Batch]:
         """Yield the next rows of a stream; the rest of the last batch comes in the iteration."""

@@ -78,7 +78,6 @@ class Stream:
         self._detach = tuple(detach)
         self._ended = tuple(ended)
         self._detach_error: OSError | None = None
-        self._interval = _NEVER if interval is None else interval
         self._intervals = _by_interval(self._tables, interval, own=own_intervals)
         self._timeout = _NEVER if timeout is None else timeout
         self._demanded: deque[tuple[Schema, ...]] = deque()

@@ -12,7 +12,7 @@ from beepy.sections import Hook, Mechanism
 from beepy.uapi import ProgType
 
 
-class Subject(Enum):
+class Context(Enum):
     """Whether the current process is the one that an event is about."""
 
     CURRENT = "current"
@@ -21,9 +21,9 @@ class Subject(Enum):
 
 
 class Verdict(NamedTuple):
-    """The subject of a program's events, and why, for messages."""
+    """Whose context a program runs in, and why, for messages."""
 
-    subject: Subject
+    context: Context
     why: str
 
 
@@ -130,11 +130,11 @@ def is_skippable(hook: Hook) -> bool:
 def of(hook: Hook, target: str) -> Verdict:
     """Return whose events the programs of a section are about; ``target`` is where they attach."""
     if hook.mechanism in _ALWAYS_CURRENT:
-        return Verdict(Subject.CURRENT, _ALWAYS_CURRENT[hook.mechanism])
+        return Verdict(Context.CURRENT, _ALWAYS_CURRENT[hook.mechanism])
     if hook.prog_type == ProgType.LSM and hook.mechanism is Mechanism.TRAMPOLINE:
-        return Verdict(Subject.CURRENT, "what processes may do")
+        return Verdict(Context.CURRENT, "what processes may do")
     if not is_skippable(hook):
-        return Verdict(Subject.OTHER, f"a program of {hook.section.rstrip('+')} has no process")
+        return Verdict(Context.OTHER, f"a program of {hook.section.rstrip('+')} has no process")
     name = target.rpartition("/")[2].rpartition(":")[2].partition("+")[0]
     if hook.mechanism in (Mechanism.TRACEPOINT, Mechanism.RAW_TRACEPOINT):
         return _named(name, _CURRENT_TRACEPOINTS, _OTHER_TRACEPOINTS)
@@ -143,8 +143,8 @@ def of(hook: Hook, target: str) -> Verdict:
 
 def _named(name: str, current: tuple[str, ...], other: dict[str, str]) -> Verdict:
     if any(fnmatchcase(name, pattern) for pattern in current):
-        return Verdict(Subject.CURRENT, f"{name} is about the current process")
+        return Verdict(Context.CURRENT, f"{name} is about the current process")
     for pattern, why in other.items():
         if fnmatchcase(name, pattern):
-            return Verdict(Subject.OTHER, f"{name}: {why}")
-    return Verdict(Subject.UNKNOWN, f"{name}: not known whose events these are")
+            return Verdict(Context.OTHER, f"{name}: {why}")
+    return Verdict(Context.UNKNOWN, f"{name}: not known whose events these are")

@@ -112,6 +112,11 @@ def _named_members(
             yield from _named_members(btf, member.type, seen, start, steps + 1)
 
 
+def integer_range(bits: int, *, signed: bool) -> tuple[int, int]:
+    """Return the least and the largest value of an integer of so many bits, of at least one."""
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+
+
 def size_of(btf: Btf, type_id: TypeId) -> int:
     """Return the bytes that a value of the type takes. Raises BtfError for a type without size."""
     count = 1

@@ -4,7 +4,7 @@ import errno
 from collections.abc import Iterator, Sequence
 
 from beepy.arguments import MAX_PID
-from beepy.errors import BeepyError, TargetError, UsageError, typed
+from beepy.errors import BeepyError, TargetError, UsageError, as_usage_error
 
 _COMMON_LIMIT = 1024  # open files: the soft limit of most systems
 
@@ -46,10 +46,7 @@ def wrong_target(error: TargetError, attach: Sequence[str]) -> BeepyError:
 
     if error.program not in targets.parse(attach):
         return error
-    wrong = UsageError(typed(error))
-    for note in getattr(error, "__notes__", ()):
-        wrong.add_note(typed(note))
-    return wrong
+    return as_usage_error(error)
 
 
 def open_files(error: BaseException) -> BeepyError | None:

@@ -14,6 +14,7 @@ from beepy.cli import panels, stdio, sudo
 from beepy.cli.settings import Settings
 from beepy.errors import UsageError
 from beepy.oci.descriptor import architecture, digest_of
+from beepy.oci.manifest import OCI_PREFIX
 from beepy.oci.options import default_storage
 from beepy.oci.reference import parse
 from beepy.oci.store import Store
@@ -174,7 +175,7 @@ def _annotations(**texts: str) -> dict[str, str]:
     for text in texts.values():
         if not text.isprintable() and "\\x" in safe(text):
             raise UsageError(f"'{excerpt(text)}': an annotation is one line of text")
-    return {f"org.opencontainers.image.{name}": text for name, text in texts.items() if text}
+    return {f"{OCI_PREFIX}{name}": text for name, text in texts.items() if text}
 
 
 def _check_reference(text: str) -> None:

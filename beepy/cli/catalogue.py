@@ -10,11 +10,11 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from beepy import log
 from beepy.cli import signals, stdio, terminal
-from beepy.cli.settings import Settings, log_to_stderr
+from beepy.cli.settings import CONFIG_VARIABLE, STORAGE_VARIABLE, Settings, log_to_stderr
 from beepy.errors import BeepyError, KernelError, OutputError, typed
 from beepy.oci.options import Options
 from beepy.text import safe
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from beepy.oci.store import Entry  # only where there is a catalogue
     from beepy.tui.catalogue_form import Program
     from beepy.tui.catalogue_items import Details, Item
-
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def is_possible() -> bool:
@@ -40,7 +38,7 @@ def choose() -> list[str]:
     """
     from beepy.oci import lookup  # noqa: PLC0415 - after the decision
 
-    settings = Settings(storage=_path("BEEPY_STORAGE"), config_dir=_path("BEEPY_CONFIG_DIR"))
+    settings = Settings(storage=_path(STORAGE_VARIABLE), config_dir=_path(CONFIG_VARIABLE))
     log_to_stderr(settings)
     options = settings.registry_options()._replace(pull="never")
     items = _items(lookup.list_images(options))
@@ -79,7 +77,7 @@ def _shown(items: "list[Item]", read: "Callable[[str], Details]") -> list[str]:
     with terminal.colors():
         app = Catalogue(items, read, _program())
     log.set_warning_handler(lambda _: None)
-    handlers = {number: signal.getsignal(number) for number in (*_SIGNALS, *UNHANDLED)}
+    handlers = {number: signal.getsignal(number) for number in (*signals.END_SIGNALS, *UNHANDLED)}
     TerminalDriver.file = file = TerminalFile()
     try:
         for number in UNHANDLED:

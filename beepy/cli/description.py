@@ -19,6 +19,7 @@ from beepy.analysis.description import (
 from beepy.analysis.loss_counts import EXACT, KERNEL, NOTHING, PROGRAMS, UNKNOWN, LossCount
 from beepy.analysis.requirements import Capability, Requirements
 from beepy.features import Feature
+from beepy.oci.manifest import OCI_PREFIX
 from beepy.text import brief, safe
 from beepy.width import pad, width, wrap
 
@@ -27,7 +28,6 @@ _MAX_NAME: Final = 20  # columns; the same for the names in a list of pairs
 _MAX_DEFAULT: Final = 40  # characters of a variable's value
 _MAX_DESCRIPTION: Final = 200  # characters of a parameter's
 _INDENT: Final = 4
-_OCI: Final = "org.opencontainers.image."  # most annotations begin with it
 _LOSSES: Final = {
     EXACT: "counted by code that beepy adds to the programs",
     NOTHING: "none",
@@ -84,6 +84,7 @@ def _wrapped(line: str, max_width: int) -> list[str]:
 
 
 def _lines(description: Description) -> Iterator[str]:
+    annotations = description.annotations.items()
     yield from _pairs(
         "",
         [
@@ -93,7 +94,7 @@ def _lines(description: Description) -> Iterator[str]:
             ("platform", description.platform or "not given"),
             ("size", f"{description.size} bytes"),
             ("license", description.license or "none"),
-            *[(name.removeprefix(_OCI), text) for name, text in description.annotations.items()],
+            *[(name.removeprefix(OCI_PREFIX), text) for name, text in annotations],
             ("convention", description.convention or "none"),
             *[("not supported", text) for text in description.unsupported],
             ("changes", ", ".join(description.changes) or "nothing but its own maps"),

@@ -14,16 +14,15 @@ class Digest:
 
     def __init__(self, launched: Launched) -> None:
         self.sink = Summary()
-        self._run = launched.run
-        images = [image.name for image in launched.images]
-        self._images = images or [schema.image for schema in launched.run.schemas]
+        self._launched = launched
 
     def print(self, started: float, error: type[BaseException] | None, *_: object) -> None:
         """Write it to stdout, unless the run ended with an error that says more."""
         if error is not None and not issubclass(error, KeyboardInterrupt | OverheadError):
             return
         seconds = time.monotonic() - started
-        text = self.sink.text([*dict.fromkeys(self._images)], self._run.stats, seconds)
+        names, stats = self._launched.image_names, self._launched.run.stats
+        text = self.sink.text(names, stats, seconds)
         try:
             RowWriter(STDOUT).write(text)
         except BrokenPipeError:

@@ -13,7 +13,8 @@ from beepy.session import Run
 
 if TYPE_CHECKING:
     from beepy.cli.session import ShowOptions  # it imports this module
-    from beepy.outputs.prometheus import Exporter, Prometheus  # not for every run
+    from beepy.outputs.exporter_page import Exporter  # few images are
+    from beepy.outputs.prometheus import Prometheus  # not for every run
 
 MEASURED_S: Final = 1.0
 """How often tables are read for metrics alone."""
@@ -76,6 +77,6 @@ def _exporter(loaded: Sequence[Loaded]) -> "Exporter | None":
         return None
     from beepy.collection.program_states import program_states  # noqa: PLC0415 - few images are
     from beepy.enrich.names import of_this_machine  # noqa: PLC0415 - as above
-    from beepy.outputs.prometheus import Exporter  # noqa: PLC0415 - as above
+    from beepy.outputs.exporter_page import Exporter  # noqa: PLC0415 - as above
 
     return Exporter(configs, of_this_machine(), partial(program_states, collections))

@@ -9,12 +9,11 @@ from beepy.conventions import AUTOMATIC
 from beepy.launch import Loaded
 from beepy.obj.spec import CollectionSpec, MapSpec, Role
 from beepy.oci.image import Image
+from beepy.oci.manifest import DESCRIPTION, TITLE
 from beepy.sections import Mechanism
 from beepy.text import safe
 from beepy.uapi import HELPERS, MapType
 
-_DESCRIPTION: Final = "org.opencontainers.image.description"
-_TITLE: Final = "org.opencontainers.image.title"
 _MIN_DESCRIPTION: Final = 20  # columns: a shorter one says too little
 _MAX_MAPS: Final = 8  # in a message
 _MAX_NAME: Final = 15  # characters of a map's name that the kernel keeps (BPF_OBJ_NAME_LEN - 1)
@@ -88,7 +87,7 @@ def _count_attached(collection: Collection) -> int:
 
 
 def _description(image: Image) -> str:
-    text = image.annotations.get(_DESCRIPTION) or image.annotations.get(_TITLE) or ""
+    text = image.annotations.get(DESCRIPTION) or image.annotations.get(TITLE) or ""
     return safe(" ".join(text.split()))
 
 

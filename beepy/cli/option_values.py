@@ -6,10 +6,9 @@ from typing import Final, NamedTuple
 
 from beepy.errors import UsageError
 from beepy.text import safe
+from beepy.units import NANOSECONDS, SIZES
 
 _MAX_SECONDS: Final = 999_999_999_999
-_UNITS: Final = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
-_SIZES: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _DURATION: Final = r"([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s|m|h|)"
 
 
@@ -62,7 +61,7 @@ def size(option: str, minimum: int) -> Callable[[str], int]:
 
     def parse(text: str) -> int:
         match = re.fullmatch(r"([0-9]{1,9})([KMG]?)", text.strip(), re.ASCII)
-        value = int(match[1]) * _SIZES[match[2]] if match else 0
+        value = int(match[1]) * SIZES.get(match[2], 1) if match else 0
         if value < minimum:
             least = f"from {minimum >> 10}K on"
             raise UsageError(f"{option} '{safe(text)}': expected a size {least}, such as 64M")
@@ -101,7 +100,8 @@ def seconds(option: str, text: str) -> float:
     Raise UsageError for 0, for other texts, and above 999,999,999,999 seconds.
     """
     match = re.fullmatch(_DURATION, text.strip())
-    if not match or not (value := float(match[1]) * _UNITS[match[2]]):
+    value = float(match[1]) * NANOSECONDS[match[2] or "s"] / 1e9 if match else 0
+    if not value:
         raise UsageError(
             f"{option} '{safe(text)}': expected a duration above 0, such as 10s, 500ms or 2m"
         )

@@ -17,6 +17,10 @@ from beepy.errors import BeepyError, UsageError
 from beepy.oci.options import Options
 from beepy.text import brief, safe
 
+STORAGE_VARIABLE: Final = "BEEPY_STORAGE"
+CONFIG_VARIABLE: Final = "BEEPY_CONFIG_DIR"
+"""Variables of the environment that stand for --storage and --config-dir."""
+
 
 class Settings(NamedTuple):
     """The values of these options."""
@@ -44,7 +48,7 @@ class Settings(NamedTuple):
         typer.Option(
             "--storage",
             metavar="DIR",
-            envvar="BEEPY_STORAGE",
+            envvar=STORAGE_VARIABLE,
             help="Use only this local store.",
             rich_help_panel=panels.GENERAL,
         ),
@@ -84,7 +88,7 @@ class Settings(NamedTuple):
         typer.Option(
             "--config-dir",
             metavar="DIR",
-            envvar="BEEPY_CONFIG_DIR",
+            envvar=CONFIG_VARIABLE,
             help="Directory of config.json and registries.toml.",
             rich_help_panel=panels.REGISTRIES,
         ),
@@ -126,7 +130,7 @@ class Settings(NamedTuple):
             _check_exists("--config", "file", file)
         if self.ca_file:
             _check_exists("--ca-file", "file", self.ca_file)
-        if self.config_dir and str(self.config_dir) != os.environ.get("BEEPY_CONFIG_DIR"):
+        if self.config_dir and str(self.config_dir) != os.environ.get(CONFIG_VARIABLE):
             # one from the environment may be created later
             _check_exists("--config-dir", "directory", self.config_dir)
         return Options(

@@ -13,12 +13,13 @@ from beepy.errors import OutputError
 _CHECK_INTERVAL: Final = 1.0  # seconds
 _MAX_TIMER: Final = 1e8  # seconds that setitimer(2) takes everywhere
 
-_END_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+END_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What ends a run, or the catalogue."""
 
 
 def handle(handler: Callable[[int, FrameType | None], None]) -> None:
     """Install ``handler`` for the signals that end a run; keep a SIGHUP that nohup(1) ignores."""
-    for number in _END_SIGNALS:
+    for number in END_SIGNALS:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)
 

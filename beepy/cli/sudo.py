@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from beepy.cli.settings import CONFIG_VARIABLE, STORAGE_VARIABLE
 from beepy.errors import ImageNotFound, StoreError
 from beepy.oci.options import Options
 from beepy.oci.store import Store
@@ -36,7 +37,7 @@ def command_line(storage: str) -> str:
     A ``storage`` is added to it.
     """
     program, arguments = program_words(), sys.argv[1:]
-    names = [name for name in ("BEEPY_STORAGE", "BEEPY_CONFIG_DIR") if name in os.environ]
+    names = [name for name in (STORAGE_VARIABLE, CONFIG_VARIABLE) if name in os.environ]
     if names:  # sudo does not keep the environment
         program = ["env", *[f"{name}={os.environ[name]}" for name in names], *program]
     words = [_PASSWORD.sub(r"\1...", word) for word in arguments]

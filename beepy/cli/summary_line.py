@@ -9,6 +9,7 @@ from beepy.events.batch import Schema
 from beepy.events.stats import CUTS, RunStats
 from beepy.log import Log
 from beepy.text import safe
+from beepy.units import SIZES
 
 _log = Log(__name__)
 
@@ -60,7 +61,7 @@ def ring_lines(stats: RunStats) -> Iterator[str]:
 
 
 def _size_text(size: int) -> str:
-    for unit, factor in (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)):
+    for unit, factor in reversed(SIZES.items()):
         if size % factor == 0:
             return f"{size // factor}{unit}"
     return str(size)

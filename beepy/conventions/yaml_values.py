@@ -10,6 +10,7 @@ from typing import Final
 
 from beepy.errors import UnsupportedImage
 from beepy.text import excerpt
+from beepy.units import NANOSECONDS
 from beepy.yaml_text import Node
 
 _INTEGER: Final = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|[0-9]+)")
@@ -18,7 +19,6 @@ _BOOLEANS: Final = {
     **dict.fromkeys(("true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"), True),
     **dict.fromkeys(("false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"), False),
 }
-_UNITS: Final = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|ms|s|m|h)")
 _MAX_DIGITS: Final = 32
 
@@ -100,7 +100,7 @@ def seconds(node: Node, where: str) -> float:
     if isinstance(node, str) and len(node) <= _MAX_DIGITS:
         parts = _DURATION.findall(node)
         if parts and "".join([number + unit for number, unit in parts]) == node:
-            return sum(float(number) * _UNITS[unit] for number, unit in parts)
+            return sum(float(number) * NANOSECONDS[unit] / 1e9 for number, unit in parts)
         if node.isdigit():
             return int(node) * 1e-9
     raise wrong(where, "a duration such as 30s", node)

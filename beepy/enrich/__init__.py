@@ -1,1 +1,1 @@
-"""Meaning that needs this machine: names of users, cgroups, symbols, stacks and devices."""
+"""Meaning that needs this machine: who processes are, names of users, cgroups, symbols, devices."""

@@ -22,7 +22,7 @@ from beepy.text import escaped
 _log = Log(__name__)
 
 _PROC: Final = "/proc"
-_MAX_ARGV: Final = 4096  # bytes
+_MAX_FILE: Final = 4096  # bytes that are read of a file in /proc/PID
 _MAX_KEPT: Final = 1 << 13
 _FRESH_S: Final = 10.0  # a pid is not given to another process so soon
 _TICK: Final = SECOND // os.sysconf("SC_CLK_TCK")
@@ -187,7 +187,7 @@ class Processes:
 def _contents(directory: int, name: str) -> bytes:
     file = os.open(name, os.O_RDONLY, dir_fd=directory)
     try:
-        return os.read(file, _MAX_ARGV)
+        return os.read(file, _MAX_FILE)
     finally:
         os.close(file)
 

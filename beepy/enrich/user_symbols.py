@@ -53,7 +53,7 @@ class _Mapped(NamedTuple):
     mappings: tuple[Mapping, ...]
 
     def at(self, address: int) -> Mapping | None:
-        position = bisect_right(self.mappings, address, key=lambda one: one.start) - 1
+        position = bisect_right(self.mappings, address, key=lambda mapping: mapping.start) - 1
         found = self.mappings[position] if position >= 0 else None
         return found if found and address < found.end else None
 

@@ -1,6 +1,6 @@
 """Batches, which carry raw records from a map to a sink, and the schemas that describe them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from beepy.btf.btf import Btf
@@ -161,6 +161,15 @@ class Schema(NamedTuple):
         """Return a line: the types behind the ids are megabytes."""
         kind = f"record={self.record}" if self.record else f"key={self.key}, value={self.value}"
         return f"Schema({self.image[:40]!r}, {self.map[:30]!r}, {kind})"
+
+
+def map_names(schemas: Sequence[Schema]) -> list[str]:
+    """Return the name of each map, ``IMAGE.MAP`` where several images have a map of one name."""
+    names = [schema.map for schema in schemas]
+    return [
+        schema.map if names.count(schema.map) == 1 else f"{schema.image}.{schema.map}"
+        for schema in schemas
+    ]
 
 
 class Part(NamedTuple):

@@ -8,7 +8,7 @@ A record's own field of such a name comes first. What is not known is None. Who 
 the machine that made the record knows (``Machine``).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from operator import attrgetter
 from typing import Final, NamedTuple, TypeAlias
@@ -20,8 +20,8 @@ from beepy.events.clock import Clock
 from beepy.events.codec import Codec, Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import RECORD, Derivation, Field
-from beepy.events.own import PATHS
-from beepy.events.rules import CGROUPS
+from beepy.events.own import pid_field
+from beepy.events.rules import CGROUPS, KERNEL_STACK_IDS, USER_STACK_IDS
 
 Columns: TypeAlias = Sequence[list[Value]]
 Know: TypeAlias = Callable[[Machine, Subject], str]
@@ -80,18 +80,15 @@ def names(decoder: Decoder) -> list[str]:
 def subject_fields(decoder: Decoder) -> tuple[Field | None, Field | None]:
     """Return the fields with the pid and with the cgroup's id of what a record is about."""
     cgroup = next((field for field in decoder.fields if _is_cgroup(field)), None)
-    return _pid(decoder), cgroup
+    return pid_field(decoder), cgroup
 
 
 def _age(decoder: Decoder) -> Derivation | None:
     begin, end = meaning.beginning_and_end(decoder.fields)
     if begin and end:
-        (first, first_unit), (last, last_unit) = begin, end
-        return Derivation((first, last), partial(_between, first_unit, last_unit))
-    single = begin or end
-    if single:
-        since, unit = single
-        return Derivation((since,), partial(_until_read, decoder.schema.clock, unit))
+        return Derivation((begin.field, end.field), partial(_between, begin.unit, end.unit))
+    if time := begin or end:
+        return Derivation((time.field,), partial(_until_read, decoder.schema.clock, time.unit))
     return None
 
 
@@ -164,12 +161,6 @@ def _number(value: Value) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _pid(decoder: Decoder) -> Field | None:
-    fields = {field.path: field for field in decoder.fields}
-    known = (fields.get(path) for path in PATHS)
-    return next((field for field in known if field and field.codec.is_plain_int), None)
-
-
 def _is_cgroup(field: Field) -> bool:
     return field.path[-1] in CGROUPS and field.bits == 64 and field.codec.is_plain_int
 
@@ -198,8 +189,14 @@ def _placed(member: str) -> Know:
     return lambda machine, subject: str(get(machine.place(subject)))
 
 
+def _listed(names: Iterable[str]) -> str:
+    """Return names as the page has them: in code, the last after "or"."""
+    *most, last = [f"`{name}`" for name in sorted(names)]
+    return f"{', '.join(most)} or {last}"
+
+
 _PID: Final = "`tgid`, `pid` or `proc.pid`"
-_PID_OR_CGROUP: Final = f"`cgroup_id` or `cgid` of 64 bits, else {_PID}"
+_PID_OR_CGROUP: Final = f"{_listed(CGROUPS)} of 64 bits, else {_PID}"
 
 TABLE: Final[dict[str, Derived]] = {
     "age": Derived(
@@ -245,14 +242,16 @@ TABLE: Final[dict[str, Derived]] = {
         ("group",),
     ),
     "kernel_frames": Derived(
-        "`kern_stack_id` or `kstack_id` with a map of stacks, or `u64 kstack[]`",
+        f"{_listed(KERNEL_STACK_IDS)} with a map of stacks, or"
+        f" `u64` {_listed(f'{name}[]' for name in frames.KERNEL_ARRAYS)}",
         "the kernel's functions, the innermost first, from `/proc/kallsyms`",
         _text(48),
         frames.of_kernel,
         ("kernel_stack", "kernel_function"),
     ),
     "user_frames": Derived(
-        f"`user_stack_id` or `ustack_id` with a map of stacks, or `u64 ustack[]`, and {_PID}",
+        f"{_listed(USER_STACK_IDS)} with a map of stacks, or"
+        f" `u64` {_listed(f'{name}[]' for name in frames.USER_ARRAYS)}; and {_PID}",
         "the process's functions, the innermost first, from the symbols of its files and of"
         " `/usr/lib/debug/.build-id`; `FILE+OFFSET` where they have none",
         _text(48),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from beepy.errors import UsageError, typed, worded
+from beepy.errors import UsageError, as_usage_error
 from beepy.events import where
 from beepy.events.batch import Batch
 from beepy.events.batch_ops import take
@@ -48,7 +48,4 @@ def _named() -> Iterator[None]:
     try:
         yield
     except UsageError as error:
-        renamed = UsageError(worded(typed(error).replace("--where", "--until", 1)))
-        for note in getattr(error, "__notes__", ()):
-            renamed.add_note(typed(note).replace("--where", "--until", 1))
-        raise renamed from None
+        raise as_usage_error(error, lambda text: text.replace("--where", "--until", 1)) from None

@@ -9,13 +9,13 @@ from beepy.events.fields import Field
 _NAMES: Final = frozenset(
     (
         *("pid", "tid", "tgid", "ppid", "cookie", "sock", "skaddr", "inode", "ino", "mntns_id"),
-        *("fname", "filename", "file_name", "path", "pathname", "exe", "exepath", "cwd"),
+        *rules.PATHS,
         *("args", "argv", "cmdline", "lport", "sport", "ts", "time", "timestamp"),
         *("duration", "latency", "delta"),
     )
 )
 _ENDINGS: Final = ("_pid", "_tid", "_time", "_ts", "_ns", "_us", "_path", "_inode", "_cookie")
-_MEANINGS: Final = (rules.TIME, rules.RECENT, rules.DURATION)
+_MEANINGS: Final = (rules.TIME, rules.DURATION)
 
 
 def endless(fields: Sequence[Field]) -> tuple[Field, ...]:

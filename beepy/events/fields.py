@@ -17,7 +17,9 @@ RECORD: Final = 0  # or a table's key
 VALUE: Final = 1
 CPU: Final = 2
 
-_RESERVED: Final = frozenset(("map", "time"))  # every row has these besides its fields
+RESERVED: Final = frozenset(("map", "time"))
+"""What every row has besides its fields."""
+
 _CPU: Final = Codec(code="I", size=4, value=None, text=str, width=4, number=True)
 
 
@@ -148,7 +150,7 @@ class _FieldWalk:
         self._kernel = schema.kernel
         self._texts = schema.texts
         self._compiler = Compiler(schema.btf, schema.kernel, budget)
-        self._top = set(_RESERVED)
+        self._top = set(RESERVED)
         self._names: set[str] = set()
         self._labels: set[str] = set()
 

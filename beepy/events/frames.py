@@ -6,7 +6,7 @@
     u64 ustack[128]; s32 ustack_sz;       the frames, and how many bytes of them there are
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -14,20 +14,50 @@ from beepy.events.batch import Batch, Frame, Machine
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Derivation, Field
-from beepy.events.own import PATHS
+from beepy.events.own import pid_field
 from beepy.events.rules import KERNEL_STACK_IDS, USER_STACK_IDS
 
 SEPARATOR: Final = "; "
 KERNEL_ARRAYS: Final = frozenset(("kstack", "kern_stack", "kernel_stack"))
 USER_ARRAYS: Final = frozenset(("ustack", "user_stack"))
-MIXED_IDS: Final = frozenset(("stack_id", "stackid"))
-MIXED_ARRAYS: Final = frozenset(("stack", "stack_trace", "callchain"))
 KERNEL_HALF: Final = 1 << 63
 """Addresses from there on are the kernel's."""
 
-SIZES: Final = ("_sz", "_size")  # behind an array's name: how many bytes of it are set
 ADDRESS: Final = 8  # bytes
 MAX_FRAMES: Final = 1024
+
+USER, EITHER, KERNEL = range(3)
+"""Whose part a stack is, in the order of a whole one, the outermost frame first."""
+
+_IDS: Final[Mapping[str, int]] = {
+    **dict.fromkeys(KERNEL_STACK_IDS, KERNEL),
+    **dict.fromkeys(USER_STACK_IDS, USER),
+    **dict.fromkeys(("stack_id", "stackid"), EITHER),
+}
+_ARRAYS: Final[Mapping[str, int]] = {
+    **dict.fromkeys(KERNEL_ARRAYS, KERNEL),
+    **dict.fromkeys(USER_ARRAYS, USER),
+    **dict.fromkeys(("stack", "stack_trace", "callchain"), EITHER),
+}
+_SIZES: Final = ("_sz", "_size")  # behind an array's name: how many bytes of it are set
+
+
+class NamedStack(NamedTuple):
+    """A field that holds a stack by its name: its id, or an array of addresses.
+
+    ``part`` is USER, KERNEL or EITHER. ``size`` is the field that says how many bytes of an array
+    are set.
+    """
+
+    field: Field
+    part: int
+    is_id: bool
+    size: Field | None = None
+
+    @property
+    def sources(self) -> tuple[Field, ...]:
+        """The fields that are there, the stack first."""
+        return (self.field, self.size) if self.size else (self.field,)
 
 
 class UserStack(NamedTuple):
@@ -59,24 +89,22 @@ class UserStack(NamedTuple):
 
 def user_stack(decoder: Decoder) -> UserStack | None:
     """Return where the records of a map have a user's stack, None if they have none."""
-    return _with_pid(decoder, _stack(decoder, USER_STACK_IDS, USER_ARRAYS))
+    return _with_pid(decoder, _first(decoder, USER, ids=True))
 
 
 def mixed_array(decoder: Decoder) -> UserStack | None:
     """Return where records have addresses of both parts in one array, None if they have none."""
-    return _with_pid(decoder, _stack(decoder, frozenset(), MIXED_ARRAYS))
+    return _with_pid(decoder, _first(decoder, EITHER))
 
 
-def _with_pid(decoder: Decoder, found: tuple[Field, Field | None] | None) -> UserStack | None:
-    fields = {field.path: field for field in decoder.fields}
-    pid = next((fields[path] for path in PATHS if path in fields), None)
-    return UserStack(*found, pid) if found else None
+def _with_pid(decoder: Decoder, stack: NamedStack | None) -> UserStack | None:
+    return UserStack(stack.field, stack.size, pid_field(decoder)) if stack else None
 
 
 def kernel_array(decoder: Decoder) -> tuple[Field, ...]:
     """Return the array with addresses of the kernel, and its size, () if there is none."""
-    found = _stack(decoder, frozenset(), KERNEL_ARRAYS)
-    return tuple([field for field in found if field]) if found else ()
+    stack = _first(decoder, KERNEL)
+    return stack.sources if stack else ()
 
 
 def kernel_addresses(columns: Sequence[list[Value]]) -> set[int]:
@@ -94,25 +122,39 @@ def of_user(decoder: Decoder) -> Derivation | None:
 
 def of_kernel(decoder: Decoder) -> Derivation | None:
     """Return how the functions of the kernel's stack are found."""
-    found = _stack(decoder, KERNEL_STACK_IDS, KERNEL_ARRAYS)
-    if not found:
+    stack = _first(decoder, KERNEL, ids=True)
+    if not stack:
         return None
-    sources = tuple([field for field in found if field])
-    return Derivation(sources, partial(_kernel_texts, decoder.schema.machine))
+    return Derivation(stack.sources, partial(_kernel_texts, decoder.schema.machine))
 
 
-def _stack(
-    decoder: Decoder, ids: frozenset[str], arrays: frozenset[str]
-) -> tuple[Field, Field | None] | None:
-    for field in decoder.fields:
-        name, codec = field.path[-1], field.codec
-        if name in ids and codec.is_plain_int and field.bits >= 32:
-            return field, None
-        if name in arrays and codec.inner and codec.inner[0][1].code == "Q":
-            paths = {(*field.path[:-1], name + end) for end in SIZES}
-            sizes = (f for f in decoder.fields if f.path in paths and f.codec.is_plain_int)
-            return field, next(sizes, None)
+def _first(decoder: Decoder, part: int, *, ids: bool = False) -> NamedStack | None:
+    """Return the first stack of that part, an array unless ``ids`` are asked for too."""
+    stacks = (named_stack(decoder, field) for field in decoder.fields)
+    return next((s for s in stacks if s and s.part == part and (ids or not s.is_id)), None)
+
+
+def named_stack(decoder: Decoder, field: Field) -> NamedStack | None:
+    """Return the stack that a field holds by its name, None if it holds none."""
+    name, codec = own_name(field), field.codec
+    if name in _IDS and codec.is_plain_int and field.bits >= 32:
+        return NamedStack(field, _IDS[name], is_id=True)
+    item = codec.inner[0][1] if codec.inner else None
+    if name in _ARRAYS and item and item.code == "Q" and item.value is None:  # no enum, no pointer
+        paths = {(*field.path[:-1], field.path[-1] + end) for end in _SIZES}
+        sizes = (f for f in decoder.fields if f.path in paths and f.codec.is_plain_int)
+        return NamedStack(field, _ARRAYS[name], is_id=False, size=next(sizes, None))
     return None
+
+
+def array_part(field: Field) -> int | None:
+    """Return whose part an array of that name holds, None if the name is no stack's."""
+    return _ARRAYS.get(own_name(field))
+
+
+def own_name(field: Field) -> str:
+    """Return a member's own name, without the ``_`` that makes it distinct."""
+    return field.path[-1].rstrip("_").lower()
 
 
 def _kernel_texts(machine: Machine, columns: Sequence[list[Value]], _batch: Batch) -> list[Value]:

@@ -77,9 +77,23 @@ def _known(name_of: _Text, kind: str) -> _Text:
     return lambda number: name_of(number) or f"{kind}:{number}"
 
 
-def is_user_stack(field: Field) -> bool:
-    """Return whether a field is the number of a user's stack."""
+def user_stacks(fields: Sequence[Field]) -> list[tuple[Field | None, Field]]:
+    """Return the numbers of users' stacks, each with the field of its process before it.
+
+    That is None for a stack whose functions are not shown.
+    """
+    by_path = {(field.part, field.path): field for field in fields}
+    return [(_process_of(field, by_path), field) for field in fields if _is_user_stack(field)]
+
+
+def _is_user_stack(field: Field) -> bool:
     return field.path[-1] == STACK_ID and USER_STACK in field.owners and field.codec.number
+
+
+def _process_of(stack: Field, by_path: Mapping[tuple[int, tuple[str, ...]], Field]) -> Field | None:
+    """Return the field with the process of a user's stack, None if there is none."""
+    process = by_path.get((stack.part, (*stack.path[:-1], _PROCESS)))
+    return process if process and process.codec.size == stack.codec.size else None
 
 
 def of(schema: Schema, leaves: Sequence[Field]) -> tuple[Field, ...]:
@@ -157,8 +171,8 @@ class _Vocabulary:
     def _symbols(self, leaf: Field) -> Field:
         """Return the field of the functions of a user stack; of addresses if it has no process."""
         machine = self._schema.machine
-        process = self._by_path.get((leaf.part, (*leaf.path[:-1], _PROCESS)))
-        if not process or process.codec.size != leaf.codec.size:
+        process = _process_of(leaf, self._by_path)
+        if not process:
             return leaf._replace(codec=_texts(leaf.codec, machine.user_stack, 32, cacheable=False))
         start = min(leaf.start, process.start)
         size = max(leaf.start, process.start) + leaf.codec.size - start

@@ -91,7 +91,7 @@ Decode: TypeAlias = Callable[[bytes], bytes | None]
 """Make the next bytes, None if the row is to be left out. Raises DecodeError."""
 
 
-class Row(NamedTuple):
+class LabelDecoder(NamedTuple):
     """A decoder: ``make`` compiles a step of a label.
 
     ``sizes`` are the bytes that it can be the first decoder of (empty: any).
@@ -313,23 +313,23 @@ def expected_sizes(steps: Sequence[Step]) -> frozenset[int]:
     return TABLE[steps[0].name].sizes
 
 
-TABLE: Final[Mapping[str, Row]] = {
-    "cgroup": Row(_named(_cgroup)),
-    "dname": Row(_simple(_dname)),
-    "errno": Row(_simple(_errno)),
-    "hex": Row(_simple(_hex)),
-    "ifname": Row(_named(_ifname), frozenset((4, 8))),
-    "inet_ip": Row(_simple(_inet_ip)),
-    "kstack": Row(_named(_kstack), frozenset(range(_ADDRESS, 128 * _ADDRESS, _ADDRESS))),
-    "ksym": Row(_named(_ksym), frozenset((_ADDRESS,))),
-    "majorminor": Row(_named(_majorminor), frozenset((4, 8))),
-    "pci_class": Row(_named(_pci_class)),
-    "pci_device": Row(_named(_pci_device)),
-    "pci_subclass": Row(_named(_pci_subclass)),
-    "pci_vendor": Row(_named(_pci_vendor)),
-    "regexp": Row(_regexp),
-    "static_map": Row(_static_map),
-    "string": Row(_simple(_string)),
-    "syscall": Row(_named(_syscall)),
-    "uint": Row(_simple(_uint), frozenset((1, 2, 4, 8))),
+TABLE: Final[Mapping[str, LabelDecoder]] = {
+    "cgroup": LabelDecoder(_named(_cgroup)),
+    "dname": LabelDecoder(_simple(_dname)),
+    "errno": LabelDecoder(_simple(_errno)),
+    "hex": LabelDecoder(_simple(_hex)),
+    "ifname": LabelDecoder(_named(_ifname), frozenset((4, 8))),
+    "inet_ip": LabelDecoder(_simple(_inet_ip)),
+    "kstack": LabelDecoder(_named(_kstack), frozenset(range(_ADDRESS, 128 * _ADDRESS, _ADDRESS))),
+    "ksym": LabelDecoder(_named(_ksym), frozenset((_ADDRESS,))),
+    "majorminor": LabelDecoder(_named(_majorminor), frozenset((4, 8))),
+    "pci_class": LabelDecoder(_named(_pci_class)),
+    "pci_device": LabelDecoder(_named(_pci_device)),
+    "pci_subclass": LabelDecoder(_named(_pci_subclass)),
+    "pci_vendor": LabelDecoder(_named(_pci_vendor)),
+    "regexp": LabelDecoder(_regexp),
+    "static_map": LabelDecoder(_static_map),
+    "string": LabelDecoder(_simple(_string)),
+    "syscall": LabelDecoder(_named(_syscall)),
+    "uint": LabelDecoder(_simple(_uint), frozenset((1, 2, 4, 8))),
 }

@@ -20,6 +20,7 @@ from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.cformat import c_type
 from beepy.btf.layout import (
+    integer_range,
     named_members,
     size_of,
     skip_mods,
@@ -31,23 +32,16 @@ from beepy.events import semantics
 from beepy.events.codec import Codec
 from beepy.obj.spec import Value
 from beepy.text import safe
+from beepy.units import NANOSECONDS
 
 _NUMBER: Final = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]{1,40}|[0-9]{1,40})")
 _CHARACTER: Final = re.compile(r"'([^'])'")
 _DURATION: Final = re.compile(r"(\d{1,19})(?:\.(\d{1,9}))?(ns|us|µs|ms|s|m|h)")
 _BOOLS: Final = {"true": 1, "yes": 1, "on": 1, "1": 1, "false": 0, "no": 0, "off": 0, "0": 0}
 _FLOATS: Final = {2: "<e", 4: "<f", 8: "<d"}
-_NANOSECONDS: Final = {
-    "ns": 1,
-    "us": 10**3,
-    "µs": 10**3,
-    "ms": 10**6,
-    "s": 10**9,
-    "m": 60 * 10**9,
-    "h": 3600 * 10**9,
-}
+_NANOSECONDS: Final = {**NANOSECONDS, "µs": NANOSECONDS["us"]}
 _NAMED_UNITS: Final = {
-    **{name: _NANOSECONDS[name] for name in ("ns", "us", "ms", "s")},
+    **{name: NANOSECONDS[name] for name in ("ns", "us", "ms", "s")},
     "nsec": 1,
     "usec": 10**3,
     "msec": 10**6,
@@ -184,10 +178,6 @@ def _width(ref: VariableRef, kind: Int | AnyEnum) -> int:
     return bits
 
 
-def _range(bits: int, *, signed: bool) -> tuple[int, int]:
-    return (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
-
-
 def _integer_value(ref: VariableRef, kind: Int, value: Value) -> int:
     bits = _width(ref, kind)
     if kind.bool:
@@ -196,7 +186,7 @@ def _integer_value(ref: VariableRef, kind: Int, value: Value) -> int:
             raise _refusal(ref, value, "true or false")
         return number
     number = _parse_number(ref, kind, value) if isinstance(value, str) else value
-    low, high = _range(bits, signed=kind.signed)
+    low, high = integer_range(bits, signed=kind.signed)
     if not isinstance(number, int) or not low <= number <= high:
         alternative = ", or a duration such as 10ms" if _unit_ns(ref, kind) else ""
         raise _refusal(ref, value, f"a number from {low} to {high}{alternative}")
@@ -245,7 +235,7 @@ def _enum_value(ref: VariableRef, kind: AnyEnum, value: Value) -> int:
                 number |= named[part]
         elif _NUMBER.fullmatch(value.strip()):
             number = int(value, 16 if "x" in value.lower() else 10)
-    low, high = _range(bits, signed=kind.signed)
+    low, high = integer_range(bits, signed=kind.signed)
     if not isinstance(number, int) or not low <= number <= high:
         names = [safe(enumerator.name) for enumerator in kind.values[:_MAX_LISTED]]
         more = ", ..." if len(kind.values) > _MAX_LISTED else ""

@@ -5,7 +5,7 @@ These texts are for people only: JSON, labels and filters keep the numbers.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Final, NamedTuple, TypeAlias, cast
 
 from beepy.events import go_format
@@ -20,18 +20,27 @@ Texts: TypeAlias = Callable[[Sequence[Value]], list[str]]
 
 _MILLISECOND: Final = 1_000_000
 _DAY: Final = 24 * 3600  # seconds: an older time is shown as an age
+_GADGET_DURATION: Final = "gadget_duration"  # its meaning is a field beside it
 _FRESH: Final = 600 * SECOND  # an event is read sooner than this after it happened
 
 
 class Meaning(NamedTuple):
     """What a field's values mean: ``text`` makes their text, "" for a missing value (None).
 
-    ``texts`` makes the texts of many timestamps at once, which is faster; None for other meanings.
+    ``name`` is the rule's meaning, TIME of a recent time too. ``texts`` makes the texts of many
+    timestamps at once, which is faster; None for other meanings.
     """
 
     name: str
     text: Callable[[Value], str]
     texts: Texts | None = None
+
+
+class Timed(NamedTuple):
+    """A field that counts time, and how many nanoseconds one count of it is."""
+
+    field: Field
+    unit: int
 
 
 class EventTime(NamedTuple):
@@ -77,54 +86,36 @@ def of(
     A meaning may depend on other fields: ``flags`` beside a file name are those of open(2). Names
     that only a machine knows are those that ``machine`` has.
     """
-    names = _names(fields)
-    rules = [(field, rule) for field in fields if (rule := _rule(field, names))]
-    meanings = [(field, _meaning(rule, clock, machine)) for field, rule in rules]
+    meanings = [(field, _meaning(rule, clock, machine)) for field, rule in _ruled(fields)]
     return {field: meaning for field, meaning in meanings if meaning}
 
 
 def named_numbers(fields: Sequence[Field]) -> list[tuple[Field, str]]:
     """Return the fields whose names only a machine knows, each with the function of ``Machine``."""
-    names = _names(fields)
-    rules = [(field, rule) for field in fields if (rule := _rule(field, names))]
-    return [(field, rule.machine) for field, rule in rules if rule.machine]
+    return [(field, rule.machine) for field, rule in _ruled(fields) if rule.machine]
 
 
 def duration_unit(field: Field, fields: Sequence[Field]) -> int:
-    """Return how many nanoseconds one count of a field is, 0 if it is no duration."""
+    """Return how many nanoseconds one count of a field is, 0 if it is no duration.
+
+    ``fields`` are all of its record.
+    """
+    if field.codec.unit_ns:
+        return field.codec.unit_ns
+    if _GADGET_DURATION in field.typedefs and field.codec.number:
+        return 1
     rule = _rule(field, _names(fields))
     return rule.unit if rule and rule.meaning == DURATION else 0
 
 
-def time_unit(field: Field, fields: Sequence[Field]) -> int:
-    """Return how many nanoseconds one count of a field is, 0 if it is no point in time."""
-    rule = _rule(field, _names(fields))
-    return rule.unit if rule and rule.meaning in {TIME, RECENT} else 0
-
-
-def beginning_and_end(fields: Sequence[Field]) -> list[tuple[Field, int] | None]:
+def beginning_and_end(fields: Sequence[Field]) -> tuple[Timed | None, Timed | None]:
     """Return when what a record is about began, and when it ended or was seen, None if unknown.
 
-    Each is a field, and how many nanoseconds one count of it is.
+    Fields whose times may be durations (``time``) are neither.
     """
-    names = _names(fields)
-    times = [
-        (field, rule.unit)
-        for field in fields
-        if (rule := _rule(field, names)) and rule.meaning == TIME
-    ]
-    return [
-        next(
-            (
-                (field, unit)
-                for words in groups
-                for field, unit in times
-                if _name(field).partition("_")[0] in words
-            ),
-            None,
-        )
-        for groups in ((BEGIN | {"first"},), (END | {"last"}, EVENT))
-    ]
+    times = _times(fields, TIME)
+    end = _first_named(times, END | {"last"}) or _first_named(times, EVENT)
+    return _first_named(times, BEGIN | {"first"}), end
 
 
 def _meaning(rule: Rule, clock: Clock, machine: Machine) -> Meaning | None:
@@ -163,17 +154,29 @@ def event_time(fields: Sequence[Field], clock: Clock = LIVE) -> EventTime | None
     """
     if any(field.part == VALUE for field in fields):
         return None
+    times = [time for time in _times(fields, TIME, RECENT) if time.field.part == RECORD]
+    found = _first_named(times, EVENT) or _first_named(times, END)
+    return found and EventTime(*found, clock)
+
+
+def _times(fields: Sequence[Field], *meanings: str) -> list[Timed]:
+    return [Timed(field, rule.unit) for field, rule in _ruled(fields) if rule.meaning in meanings]
+
+
+def _first_named(times: Iterable[Timed], words: Container[str]) -> Timed | None:
+    """Return the first whose name begins with one of the words."""
+    return next((time for time in times if first_word(time.field) in words), None)
+
+
+def first_word(field: Field) -> str:
+    """Return the first word of a member's own name: ``start`` of ``start_time``."""
+    return _name(field).partition("_")[0]
+
+
+def _ruled(fields: Sequence[Field]) -> list[tuple[Field, Rule]]:
+    """Return the fields of a record that have a meaning, each with its rule."""
     names = _names(fields)
-    times = [
-        (field, rule)
-        for field in fields
-        if (rule := _rule(field, names)) and rule.meaning in {TIME, RECENT}
-    ]
-    for words in (EVENT, END):
-        for field, rule in times:
-            if field.part == RECORD and _name(field).partition("_")[0] in words:
-                return EventTime(field, rule.unit, clock)
-    return None
+    return [(field, rule) for field in fields if (rule := _rule(field, names))]
 
 
 def _rule(field: Field, names: frozenset[str]) -> Rule | None:

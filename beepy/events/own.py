@@ -9,22 +9,22 @@ search, as the first or second one nearly always does::
     column 1             11                   c0              lacks 2a: no record is ours
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.batch_ops import select
 from beepy.events.decoder import Decoder
-from beepy.events.fields import RECORD
+from beepy.events.fields import RECORD, Field
 
 # tgid first: in records that have both, pid is a thread's id, as in the kernel; the third is that
 # of gadgets, struct gadget_process proc
-PATHS: Final = (("tgid",), ("pid",), ("proc", "pid"))
+_PATHS: Final = (("tgid",), ("pid",), ("proc", "pid"))
 _SIZE: Final = 4
 
 
 class OwnRecords:
-    """Leaves out the records of streams that have ``pid`` in a field of ``PATHS``."""
+    """Leaves out the records of streams that have ``pid`` as that of their process."""
 
     def __init__(self, pid: int, decoders: Iterable[Decoder]) -> None:
         self._bytes = tuple([(byte, _differing(byte)) for byte in pid.to_bytes(_SIZE, "little")])
@@ -58,14 +58,23 @@ def pid_offset(decoder: Decoder) -> int | None:
     """Return the offset in bytes of the process id in a stream's records, None if not found."""
     if not decoder.schema.is_stream:
         return None
-    fields = {field.path: field for field in decoder.fields}
-    for path in PATHS:
-        field = fields.get(path)
-        if not field or not field.codec.is_plain_int:
-            continue
+    for field in _pid_fields(decoder):
         if field.codec.size == _SIZE and field.bits == 8 * _SIZE:
             return field.start
     return None
+
+
+def pid_field(decoder: Decoder) -> Field | None:
+    """Return the field with the pid of the process that a record is about, None if not found."""
+    return next(_pid_fields(decoder), None)
+
+
+def _pid_fields(decoder: Decoder) -> Iterator[Field]:
+    fields = {field.path: field for field in decoder.fields}
+    for path in _PATHS:
+        field = fields.get(path)
+        if field and field.codec.is_plain_int:
+            yield field
 
 
 def _differing(own: int) -> bytes:

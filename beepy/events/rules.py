@@ -64,6 +64,9 @@ EVENT: Final = frozenset(("ts", "timestamp", "time", "ktime"))
 """The first words of the names of times: of a beginning, of an end, of an event itself."""
 
 _FILE: Final = frozenset(("fname", "filename", "file_name", "pathname"))
+PATHS: Final = _FILE | {"path", "exe", "exepath", "cwd"}
+"""Names of texts that are paths."""
+
 _ADDRESS: Final = frozenset(("sport", "dport", "lport", "saddr", "daddr", "laddr", "raddr"))
 
 

@@ -8,23 +8,16 @@
     u64 latency_ns;                 how long it took; it ended when the record was read
 """
 
-from collections.abc import Container, Iterable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final
 
-from beepy.events import meaning, rules
+from beepy.events import meaning
 from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
 from beepy.events.fields import RECORD, Field
+from beepy.events.meaning import Timed
 
-_DURATION_TYPE: Final = "gadget_duration"
 _WHOLE: Final = ("duration", "elapsed", "span", "delta", "latency", "lat")  # preferred durations
-
-
-class Timed(NamedTuple):
-    """A field with a time, and how many nanoseconds one count of it is."""
-
-    field: Field
-    unit: int
 
 
 class Spans:
@@ -36,11 +29,10 @@ class Spans:
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
         fields = [field for field in decoder.fields if field.part == RECORD]
-        times = _times(fields)
-        self.begin = _named(times, rules.BEGIN)
-        self.end = _named(times, rules.END) or _named(times, rules.EVENT)
-        durations = _durations(fields)
-        self.duration = _named(durations, _WHOLE) or (durations[0] if durations else None)
+        self.begin, self.end = meaning.beginning_and_end(fields)
+        if not self.end and (time := meaning.event_time(fields)):
+            self.end = Timed(time.field, time.unit)
+        self.duration = _duration(fields)
 
     @property
     def is_known(self) -> bool:
@@ -83,22 +75,10 @@ def _span(
     return max(end - max(duration or 0, 0), 0), end
 
 
-def _times(fields: Sequence[Field]) -> list[Timed]:
-    timed = [Timed(field, meaning.time_unit(field, fields)) for field in fields]
-    return [time for time in timed if time.unit]
-
-
-def _durations(fields: Sequence[Field]) -> list[Timed]:
-    timed = []
-    for field in fields:
-        unit = field.codec.unit_ns or meaning.duration_unit(field, fields)
-        if not unit and _DURATION_TYPE in field.typedefs and field.codec.number:
-            unit = 1
-        if unit:
-            timed.append(Timed(field, unit))
-    return timed
-
-
-def _named(timed: Iterable[Timed], words: Container[str]) -> Timed | None:
-    """Return the first whose name begins with one of the words."""
-    return next((t for t in timed if t.field.path[-1].lower().partition("_")[0] in words), None)
+def _duration(fields: Sequence[Field]) -> Timed | None:
+    """Return the duration of the whole event, else the first one that a record has."""
+    durations = [
+        Timed(field, unit) for field in fields if (unit := meaning.duration_unit(field, fields))
+    ]
+    whole = (timed for timed in durations if meaning.first_word(timed.field) in _WHOLE)
+    return next(whole, durations[0] if durations else None)

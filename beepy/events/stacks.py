@@ -1,13 +1,10 @@
 """Stacks in records: which fields hold one, and the frames of each row.
 
 A stack is a field of a vocabulary (its frames as a text), an id of a map of stacks, or the
-addresses themselves. The last two are known by their names::
-
-    int kern_stack_id;                    the frames are in the map of stacks
-    u64 ustack[128]; s32 ustack_sz;       the frames, and how many bytes of them there are
+addresses themselves. ``frames`` knows the last two by their names.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from beepy.events import meaning
@@ -17,36 +14,22 @@ from beepy.events.decoder import Decoder
 from beepy.events.fields import VALUE, Field
 from beepy.events.frames import (
     ADDRESS,
-    KERNEL_ARRAYS,
+    KERNEL,
     KERNEL_HALF,
     MAX_FRAMES,
-    MIXED_ARRAYS,
-    MIXED_IDS,
     SEPARATOR,
-    SIZES,
-    USER_ARRAYS,
+    USER,
+    array_part,
     function,
+    named_stack,
+    own_name,
     parsed,
 )
 from beepy.events.gadget_fields import RAW, USER_STACK
-from beepy.events.own import PATHS
-from beepy.events.rules import KERNEL_STACK_IDS, USER_STACK_IDS
+from beepy.events.own import pid_field
 
-USER, EITHER, KERNEL = range(3)  # in the order of a whole stack, the outermost frame first
-
-_IDS: Final[Mapping[str, int]] = {
-    **dict.fromkeys(KERNEL_STACK_IDS, KERNEL),
-    **dict.fromkeys(USER_STACK_IDS, USER),
-    **dict.fromkeys(MIXED_IDS, EITHER),
-}
-_ARRAYS: Final[Mapping[str, int]] = {
-    **dict.fromkeys(KERNEL_ARRAYS, KERNEL),
-    **dict.fromkeys(USER_ARRAYS, USER),
-    **dict.fromkeys(MIXED_ARRAYS, EITHER),
-}
 _NAMES: Final = ("comm", "task", "name")  # whose stack it is
 _KERNEL_TYPE: Final = "gadget_kernel_stack"
-_INTEGERS: Final = frozenset("iIqQ")
 _FLOATS: Final = frozenset("efd")
 _DECODER: Final = "kstack"
 
@@ -82,15 +65,13 @@ class Stacks:
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
         self._stacks = _stacks_of(decoder)
-        fields = {field.path: field for field in decoder.fields}
-        self._pid = next((fields[path] for path in PATHS if path in fields), None)
+        self._pid = pid_field(decoder)
         shown = decoder.shown()
         numbers = [field for field in shown if field.part == VALUE and _is_whole(field)]
         self.value: Field | None = numbers[0] if numbers else None
         self.unit_ns = 0
         if self.value:
-            duration = meaning.duration_unit(self.value, decoder.fields)
-            self.unit_ns = self.value.codec.unit_ns or duration
+            self.unit_ns = meaning.duration_unit(self.value, decoder.fields)
         self.before = _before(decoder, {stack.field for stack in self._stacks}, self.value)
 
     @property
@@ -155,23 +136,18 @@ def _stacks_of(decoder: Decoder) -> tuple[_Stack, ...]:
 
 
 def _stack(decoder: Decoder, field: Field) -> _Stack | None:
-    machine = decoder.schema.machine
-    codec, name = field.codec, field.path[-1].rstrip("_").lower()
+    machine, codec = decoder.schema.machine, field.codec
     is_text = not codec.number and codec.text is str and not codec.inner
     if _KERNEL_TYPE in field.typedefs:
         return _Stack(field, KERNEL, _listed) if is_text else None
     if USER_STACK in field.owners:
-        is_stack = is_text and (name == "symbols" or _is_struct(field))
+        is_stack = is_text and (own_name(field) == "symbols" or _is_struct(field))
         return _Stack(field, USER, _listed) if is_stack else None
-    if codec.number and (codec.integer or codec.code) in _INTEGERS and name in _IDS:
-        return _Stack(field, _IDS[name], _by_id(machine, _IDS[name]))
-    if name in _ARRAYS and codec.inner and codec.inner[0][1].code == "Q":
-        if codec.inner[0][1].value is not None:  # an enum, a pointer
-            return None
-        size = _size_of(decoder, field)
-        return _Stack(field, _ARRAYS[name], _by_address(machine), size)
+    if stack := named_stack(decoder, field):
+        frames = _by_id(machine, stack.part) if stack.is_id else _by_address(machine)
+        return _Stack(field, stack.part, frames, stack.size)
     if codec.value is bytes.hex and codec.size % ADDRESS == 0:
-        kind = KERNEL if _is_label(decoder.schema, field) else _ARRAYS.get(name)
+        kind = KERNEL if _is_label(decoder.schema, field) else array_part(field)
         return None if kind is None else _Stack(field, kind, _by_hex(machine))
     return None
 
@@ -185,11 +161,6 @@ def _is_label(schema: Schema, field: Field) -> bool:
 def _is_struct(field: Field) -> bool:
     """Return whether a field stands for the struct whose member it has been made of."""
     return len(field.path) == field.owners.index(USER_STACK) + 1
-
-
-def _size_of(decoder: Decoder, array: Field) -> Field | None:
-    names = {(*array.path[:-1], array.path[-1] + end) for end in SIZES}
-    return next((f for f in decoder.fields if f.path in names and _is_whole(f)), None)
 
 
 def _is_whole(field: Field) -> bool:

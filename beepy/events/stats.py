@@ -86,6 +86,17 @@ class RunStats:
             total = total_lost(total, missed)
         return total
 
+    def totals(self) -> dict[str, int | None]:
+        """Return the counts of the whole run by name, as JSON has them; None where unknown."""
+        return {
+            "shown": self.shown,
+            "filtered": self.filtered,
+            "own": self.own,
+            "not_shown": self.not_shown,
+            "lost": self.total_lost,
+            "missed": self.total_missed,
+        }
+
     def __repr__(self) -> str:
         """Return the counts on one line."""
         return (

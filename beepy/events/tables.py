@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from beepy.events.batch import Batch, Schema
+from beepy.events.batch import Batch, Schema, map_names
 from beepy.events.decoder import Decoder
 from beepy.events.fields import CPU, RECORD, VALUE, Field
 from beepy.events.row import Names, Row, names_of
@@ -83,18 +83,10 @@ class _Part:
 
 
 def by_name(decoders: Iterable[Decoder]) -> dict[str, Decoder]:
-    """Return the decoders by the names of their maps.
-
-    Where several images have a map of one name, it is ``IMAGE.MAP``.
-    """
+    """Return the decoders by the names of their maps, see ``map_names``."""
     decoders = tuple(decoders)
-    names = [decoder.schema.map for decoder in decoders]
-    schemas = [decoder.schema for decoder in decoders]
-    full = [
-        schema.map if names.count(schema.map) == 1 else f"{schema.image}.{schema.map}"
-        for schema in schemas
-    ]
-    return dict(zip(full, decoders, strict=True))
+    names = map_names([decoder.schema for decoder in decoders])
+    return dict(zip(names, decoders, strict=True))
 
 
 def tables(decoders: Iterable[Decoder], read: Read) -> dict[str, Table]:

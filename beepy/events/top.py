@@ -26,7 +26,7 @@ from beepy.events.choice import Choice
 from beepy.events.codec import Codec, wide_integer
 from beepy.events.compile import distinct
 from beepy.events.decoder import Decoder
-from beepy.events.fields import RECORD, Field
+from beepy.events.fields import RECORD, RESERVED, Field
 from beepy.events.groups import Group, Groups
 from beepy.events.metrics import as_number
 from beepy.events.protocols import Source
@@ -191,7 +191,7 @@ class Ranked:
         return b"".join([head, *values_in, group.record.ljust(group.length, b"\0")])
 
     def _make_decoder(self) -> Decoder:
-        taken = {"map", "time", *[field.path[0] for field in self._by]}
+        taken = {*RESERVED, *[field.path[0] for field in self._by]}
 
         def own(name: str, start: int, codec: Codec) -> Field:
             name = distinct(name, taken)
@@ -267,7 +267,7 @@ class Top:
             yield not ranked.groups.floor, _summary(schema, ranked.groups)
 
 
-def tables(
+def largest_groups(
     wanted: Wanted, decoders: Sequence[Decoder], source: Source, batches: Iterable[Batch]
 ) -> Iterator[Rows]:
     """Yield the largest groups of the events of a run, as often as ``wanted`` says."""

@@ -7,7 +7,13 @@ from typing import Any, Final, TypeAlias
 from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.cformat import c_type
-from beepy.btf.layout import MAX_DEPTH, named_members, size_of, skip_mods_and_typedefs
+from beepy.btf.layout import (
+    MAX_DEPTH,
+    integer_range,
+    named_members,
+    size_of,
+    skip_mods_and_typedefs,
+)
 from beepy.btf.types import TypeId
 from beepy.events import semantics
 from beepy.events.variables import settable
@@ -103,7 +109,7 @@ def _member(
 def _integer(bits: int, *, signed: bool) -> Document | None:
     if not bits:
         return None  # a malformed type, of which no value can be set
-    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+    low, high = integer_range(bits, signed=signed)
     return {"type": "integer", "minimum": low, "maximum": high}
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from beepy.manifest.needs import Needs
+from beepy.oci.manifest import BASE_NAME, OCI_PREFIX, TITLE
 from beepy.text import excerpt
 
 MARK: Final = "# Written by beepy package, which replaces this directory when it writes it again."
@@ -32,7 +33,7 @@ _HEALTH_CHECK: Final = (
     "raise SystemExit(page.getresponse().status != 200)"
 )
 _WHEEL: Final = re.compile(r"^COPY (\S+\.whl) /tmp/", re.MULTILINE)
-_OCI_LABEL: Final = re.compile(r"org\.opencontainers\.image\.[a-z]+(?:\.[a-z]+)*")
+_OCI_LABEL: Final = re.compile(rf"{re.escape(OCI_PREFIX)}[a-z]+(?:\.[a-z]+)*")
 _MAX_LABEL: Final = 500  # characters
 
 
@@ -134,8 +135,8 @@ def _labels(packaged: Packaged, base: Base) -> dict[str, str]:
         for name, value in sorted(packaged.annotations.items())
         if _OCI_LABEL.fullmatch(name)
     }
-    labels.setdefault("org.opencontainers.image.title", packaged.name)
-    labels["org.opencontainers.image.base.name"] = base.image
+    labels.setdefault(TITLE, packaged.name)
+    labels[BASE_NAME] = base.image
     labels["beepy.image"] = f"{packaged.name.partition('@')[0]}@{packaged.digest}"
     # podman takes all others away, and names those that it was not told to add
     names = [item.name for item in packaged.needs.capabilities]

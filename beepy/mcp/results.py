@@ -37,12 +37,7 @@ def rows_of(run: Run, wanted: Wanted | None) -> tuple[list[str], bool]:
 def with_counts(lines: list[str], stats: RunStats, seconds: float, *, is_cut: bool) -> str:
     """Return rows with the counts of their run."""
     counts: dict[str, Value] = {
-        "shown": stats.shown,
-        "filtered": stats.filtered,
-        "own": stats.own,
-        "not_shown": stats.not_shown,
-        "lost": stats.total_lost,
-        "missed": stats.total_missed,
+        **stats.totals(),
         "seconds": round(seconds, 3),
         "cut": is_cut,
     }

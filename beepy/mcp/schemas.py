@@ -4,10 +4,10 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from beepy.arguments import MAX_PID, MAX_UID
 
-Schema: TypeAlias = dict[str, Any]
+Document: TypeAlias = dict[str, Any]
 
 MIN_TIMEOUT: Final = 0.1  # seconds
-_DEFAULT_TIMEOUT: Final = 5
+_USUAL_TIMEOUT: Final = 5  # seconds
 _MAX_TEXT: Final = 4096  # characters of one argument
 _MAX_VALUES: Final = 64  # of one argument
 
@@ -25,25 +25,30 @@ class Limits(NamedTuple):
     seconds: float
     rows: int
 
+    @property
+    def usual_seconds(self) -> float:
+        """How long a run takes if the call does not say it."""
+        return min(_USUAL_TIMEOUT, self.seconds)
+
 
 class Tool(NamedTuple):
     """A tool: ``arguments`` is the JSON Schema of its arguments."""
 
     name: str
     description: str
-    arguments: Schema
+    arguments: Document
 
 
-def _text(description: str, pattern: str = "") -> Schema:
-    schema: Schema = {"type": "string", "description": description, "maxLength": _MAX_TEXT}
+def _text(description: str, pattern: str = "") -> Document:
+    schema: Document = {"type": "string", "description": description, "maxLength": _MAX_TEXT}
     return {**schema, "pattern": pattern} if pattern else schema
 
 
-def _several(item: Schema, description: str) -> Schema:
+def _several(item: Document, description: str) -> Document:
     return {"type": "array", "items": item, "maxItems": _MAX_VALUES, "description": description}
 
 
-def _shown(limits: Limits) -> dict[str, Schema]:
+def _shown(limits: Limits) -> dict[str, Document]:
     """Return the arguments that say what is shown of a run or a recording."""
     return {
         "where": _text('only rows for which this is true: ret == ENOENT and comm ~ "^ng"'),
@@ -70,7 +75,7 @@ def _shown(limits: Limits) -> dict[str, Schema]:
     }  # fmt: skip
 
 
-def _object(properties: dict[str, Schema], *required: str) -> Schema:
+def _object(properties: dict[str, Document], *required: str) -> Document:
     return {
         "type": "object",
         "properties": properties,
@@ -89,7 +94,7 @@ def tools(limits: Limits) -> tuple[Tool, ...]:
             "type": "number",
             "minimum": MIN_TIMEOUT,
             "maximum": limits.seconds,
-            "default": min(_DEFAULT_TIMEOUT, limits.seconds),
+            "default": limits.usual_seconds,
             "description": "seconds after which the run ends",
         },
         **_shown(limits),

@@ -15,11 +15,12 @@ from beepy.errors import BeepyError, RecordingError, UsageError
 from beepy.events.arrangement import Arrangement
 from beepy.events.top import Wanted
 from beepy.hooks.target import Target
-from beepy.launch import launch, replay
+from beepy.launch import Launched, launch, replay
 from beepy.mcp.results import fitting, rows_of, with_counts
 from beepy.mcp.schemas import Limits, tools
 from beepy.oci import lookup
 from beepy.oci.image import Image
+from beepy.oci.manifest import DESCRIPTION
 from beepy.oci.option_checks import checked
 from beepy.oci.options import Options
 from beepy.outputs.summary import Summary
@@ -29,7 +30,6 @@ from beepy.session import Run
 from beepy.text import brief, safe
 
 _DEFAULT_COUNT: Final = 1000  # rows, where rows are asked for
-_DEFAULT_TIMEOUT: Final = 5.0
 _MAX_LISTED: Final = 200  # images, and recordings
 _MAX_MESSAGE: Final = 500
 
@@ -127,13 +127,13 @@ class Tools:
     def _describe(self, arguments: Mapping[str, Any]) -> str:
         image = self._image(arguments["image"])
         document = inspection.json_schema(image)
-        document["description"] = brief(image.annotations.get(_DESCRIPTION, ""), 500)
+        document["description"] = brief(image.annotations.get(DESCRIPTION, ""), 500)
         return fitting(document, ("parameters", "$defs", "anyOf", "changes"))
 
     def _run(self, arguments: Mapping[str, Any]) -> str:
         name = arguments["image"]
         image = self._image(name)
-        timeout = arguments.get("timeout", min(_DEFAULT_TIMEOUT, self._limits.seconds))
+        timeout = arguments.get("timeout", self._limits.usual_seconds)
         texts = ("comm", "container", "pod", "unit")
         chosen = {f"{key}s": tuple(arguments.get(key, ())) for key in ("pid", "uid", *texts)}
         subjects = Subjects(**chosen)
@@ -150,7 +150,7 @@ class Tools:
             limit=self._limit(arguments),
             read_only=name not in self._allowed,
         )
-        return self._shown(lambda: launch(request).run, [image.name], arguments)
+        return self._shown(lambda: launch(request), arguments)
 
     def _replay(self, arguments: Mapping[str, Any]) -> str:
         path = self._recording(arguments["recording"])
@@ -159,14 +159,14 @@ class Tools:
         arrangement = _arrangement(arguments)
         timers: list[threading.Timer] = []
 
-        def start() -> Run:
-            run = replay(str(path), chosen, arrangement=arrangement, limit=limit).run
-            timers.append(threading.Timer(self._limits.seconds, run.stop))
+        def start() -> Launched:
+            launched = replay(str(path), chosen, arrangement=arrangement, limit=limit)
+            timers.append(threading.Timer(self._limits.seconds, launched.run.stop))
             timers[0].start()
-            return run
+            return launched
 
         try:
-            shown = self._shown(start, [], arguments)
+            shown = self._shown(start, arguments)
         finally:
             for timer in timers:
                 is_late = timer.finished.is_set()
@@ -180,35 +180,22 @@ class Tools:
         """Return after how many rows a run ends; None for no limit."""
         if "count" in arguments:
             return int(arguments["count"])
-        are_rows = arguments.get("show") == "rows" and "top" not in arguments
+        are_rows = _asks_for_rows(arguments) and "top" not in arguments
         return min(_DEFAULT_COUNT, self._limits.rows) if are_rows else None
 
-    def _shown(
-        self, start: Callable[[], Run], images: list[str], arguments: Mapping[str, Any]
-    ) -> str:
-        """Start a run, and return what it shows."""
+    def _shown(self, start: Callable[[], Launched], arguments: Mapping[str, Any]) -> str:
+        """Start a run, which can be stopped then, and return what it shows."""
         wanted = _wanted(arguments)
-        with start() as run:
+        launched = start()
+        with launched.run as run:
             with self._changed:
                 number = self._numbers.number
                 if self._is_closed or number in self._stopped:
                     raise UsageError("the call was canceled")
                 self._running[number] = run
             try:
-                started = time.monotonic()
-                names = images or list(dict.fromkeys([schema.image for schema in run.schemas]))
-                if wanted or arguments.get("show") == "rows":
-                    rows, is_cut = rows_of(run, wanted)
-                else:
-                    summary = Summary()
-                    run.add_sink(summary)
-                    for _ in run.batches():
-                        pass
-                run.close()  # the last losses are known after it
-                seconds = time.monotonic() - started
-                if wanted or arguments.get("show") == "rows":
-                    return with_counts(rows, run.stats, seconds, is_cut=is_cut)
-                return summary.text(names, run.stats, seconds)
+                is_list = wanted or _asks_for_rows(arguments)
+                return _rows(run, wanted) if is_list else _summary(launched)
             finally:
                 run.close()
                 with self._changed:
@@ -249,7 +236,23 @@ class Tools:
         return path
 
 
-_DESCRIPTION: Final = "org.opencontainers.image.description"
+def _rows(run: Run, wanted: Wanted | None) -> str:
+    """Return the rows of a run, or its largest groups."""
+    started = time.monotonic()
+    rows, is_cut = rows_of(run, wanted)
+    run.close()  # the last losses are known after it
+    return with_counts(rows, run.stats, time.monotonic() - started, is_cut=is_cut)
+
+
+def _summary(launched: Launched) -> str:
+    """Return the summary of a run."""
+    summary, run = Summary(), launched.run
+    started = time.monotonic()
+    run.add_sink(summary)
+    for _ in run.batches():
+        pass
+    run.close()  # the last losses are known after it
+    return summary.text(launched.image_names, run.stats, time.monotonic() - started)
 
 
 def _whole(value: Any) -> Any:  # noqa: ANN401 - JSON
@@ -267,6 +270,10 @@ def _is_recording(path: Path) -> bool:
         return not path.name.startswith(".") and not path.is_symlink() and path.is_file()
     except OSError:  # a name that is too long
         return False
+
+
+def _asks_for_rows(arguments: Mapping[str, Any]) -> bool:
+    return arguments.get("show") == "rows"
 
 
 def _listed(arguments: Mapping[str, Any], name: str) -> tuple[str, ...]:

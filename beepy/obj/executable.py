@@ -60,7 +60,7 @@ class Segment(NamedTuple):
     executable: bool
 
 
-class Section(NamedTuple):
+class SectionHeader(NamedTuple):
     """A section header; ``type`` is SHT_*, ``link`` the index of another section."""
 
     name: str
@@ -83,11 +83,11 @@ class Executable(NamedTuple):
     bits: int
     fixed: bool
     segments: tuple[Segment, ...]
-    sections: tuple[Section, ...]
+    sections: tuple[SectionHeader, ...]
     data: bytes | FileBytes
 
 
-class Symbol(NamedTuple):
+class DefinedSymbol(NamedTuple):
     """A symbol that is defined.
 
     ``hidden``: its version is not the default one, to which a name without version refers. ``size``
@@ -131,7 +131,7 @@ def read(data: bytes | FileBytes, name: str) -> Executable:
         if file.num_sections() > _MAX_HEADERS or file.num_segments() > _MAX_HEADERS:
             raise ElfError(f"{name}: ELF: more than {_MAX_HEADERS} sections or segments")
         headers = [segment.header for segment in file.iter_segments("PT_LOAD")]
-        sections: list[Section] = []
+        sections: list[SectionHeader] = []
         left = _MAX_TITLES
         for section in file.iter_sections():
             left -= len(section.name)
@@ -153,8 +153,8 @@ def read(data: bytes | FileBytes, name: str) -> Executable:
         raise ElfError(f"{name}: malformed ELF: {safe(str(error)[:_MAX_WHY])}") from error
 
 
-def _section(name: str, header: Any) -> Section:  # noqa: ANN401 - elftools has no types
-    return Section(
+def _section(name: str, header: Any) -> SectionHeader:  # noqa: ANN401 - elftools has no types
+    return SectionHeader(
         name=name,
         type=str(header.sh_type),
         address=header.sh_addr,
@@ -183,7 +183,7 @@ def function(file: Executable, wanted: str) -> int:
     text, _, version = wanted.encode("utf-8", "surrogateescape").partition(b"@")
     version = version.removeprefix(b"@")
     for kind in ("SHT_DYNSYM", "SHT_SYMTAB"):
-        best: Symbol | None = None
+        best: DefinedSymbol | None = None
         for symbol in functions(file, kind, text):
             if symbol.version != version if version else symbol.hidden:
                 continue
@@ -213,14 +213,14 @@ def variable(file: Executable, name: str) -> int | None:
     return addresses.pop() if len(addresses) == 1 else None
 
 
-def functions(file: Executable, kind: str, name: bytes | None = None) -> Iterator[Symbol]:
+def functions(file: Executable, kind: str, name: bytes | None = None) -> Iterator[DefinedSymbol]:
     """Yield the functions that a table of that SHT_* ``kind`` defines, all or those of one name."""
     return _defined(file, kind, name, _FUNCTIONS)
 
 
 def _defined(
     file: Executable, kind: str, name: bytes | None, types: frozenset[int]
-) -> Iterator[Symbol]:
+) -> Iterator[DefinedSymbol]:
     for table in file.sections:
         if table.type != kind or table.link >= len(file.sections):
             continue
@@ -248,7 +248,7 @@ def _defined(
             if 2 * number + 2 <= len(indices):
                 index = int.from_bytes(indices[2 * number : 2 * number + 2], "little")
                 version, hidden = named.get(index & ~_HIDDEN, b""), bool(index & _HIDDEN)
-            yield Symbol(
+            yield DefinedSymbol(
                 name=text,
                 version=version.removeprefix(b"@"),
                 hidden=hidden,
@@ -259,7 +259,7 @@ def _defined(
             )
 
 
-def _symbols(file: Executable, table: Section) -> Iterator[tuple[int, int, int, int, int]]:
+def _symbols(file: Executable, table: SectionHeader) -> Iterator[tuple[int, int, int, int, int]]:
     """Yield name, info, section, value and size of each symbol."""
     layout = _SYMBOL[file.bits]
     data = _bytes(file, table)
@@ -363,7 +363,7 @@ def _notes(data: bytes) -> Iterator[bytes]:
         at = start + (size + 3 & ~3)
 
 
-def _bytes(file: Executable, section: Section) -> bytes:
+def _bytes(file: Executable, section: SectionHeader) -> bytes:
     """Return a section's bytes, fewer if the file ends early. Raises ElfError beyond _MAX_TABLE."""
     if section.type == "SHT_NOBITS":
         return b""

@@ -10,10 +10,10 @@ from beepy.log import Log
 from beepy.obj.spec import CollectionSpec, MapSpec
 from beepy.text import safe
 from beepy.uapi import MapType
+from beepy.units import SIZES
 
 _log = Log(__name__)
 
-_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _MAX: Final = (1 << 32) - 1  # max_entries is a u32
 _RINGS: Final = (MapType.RINGBUF, MapType.USER_RINGBUF)
 _ENTRIES: Final = 10240  # as libbpf-tools define most of their tables
@@ -124,7 +124,7 @@ def _check(name: str, known: Mapping[str, MapSpec], size: int | str) -> None:
 
 def _number(name: str, size: int | str) -> int:
     match = re.fullmatch(r"([0-9]{1,12})([KMG]?)(?:iB|B)?", str(size).strip(), re.ASCII)
-    number = int(match[1]) * _UNITS[match[2]] if match else 0
+    number = int(match[1]) * SIZES.get(match[2], 1) if match else 0
     if not 0 < number <= _MAX:
         shown = f"{safe(name)}={safe(str(size))}"
         expected = f"a size from 1 to {_MAX}, such as 4096, 64K or 16M"

@@ -27,10 +27,14 @@ DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 MEDIA_TYPES = (OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST)
 
-CREATED = "org.opencontainers.image.created"
-DESCRIPTION = "org.opencontainers.image.description"
-TITLE = "org.opencontainers.image.title"
-REF_NAME = "org.opencontainers.image.ref.name"
+OCI_PREFIX = "org.opencontainers.image."
+"""What the names of OCI's own annotations begin with."""
+
+CREATED = f"{OCI_PREFIX}created"
+DESCRIPTION = f"{OCI_PREFIX}description"
+TITLE = f"{OCI_PREFIX}title"
+REF_NAME = f"{OCI_PREFIX}ref.name"
+BASE_NAME = f"{OCI_PREFIX}base.name"
 CONTAINERD_NAME = "io.containerd.image.name"
 """Of an index's entry: a full name, where REF_NAME can be a mere tag."""
 

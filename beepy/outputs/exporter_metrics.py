@@ -95,14 +95,8 @@ class TablePlan:
         for batch in batches:
             for key, value in _entries(batch, split=self.plan.percpu):
                 series = self._keys.series(key)
-                if series is None:
-                    continue
-                labels = series.labels
-                if labels not in counts:
-                    if not self.limit.admit(labels):
-                        labels = self.limit.overflow_key()
-                    counts.setdefault(labels, Counter())
-                counts[labels][series.bucket] += value
+                if series is not None:
+                    _numbers(counts, series.labels, self.limit)[series.bucket] += value
         if not counts:
             return []
         return _lines(self.plan, counts)
@@ -162,14 +156,8 @@ class EventsPlan:
             except DecodeError:
                 self.errors += count
                 continue
-            if series is None:
-                continue
-            labels = series.labels
-            if labels not in self._counts:
-                if not self.limit.admit(labels):
-                    labels = self.limit.overflow_key()
-                self._counts.setdefault(labels, Counter())
-            self._counts[labels][0] += count
+            if series is not None:
+                _numbers(self._counts, series.labels, self.limit)[0] += count
 
     def _flush(self) -> None:
         now = self._clock()
@@ -179,6 +167,15 @@ class EventsPlan:
                 self._pending.clear()
             self._counts.clear()
             self.limit.clear()
+
+
+def _numbers(
+    counts: "dict[str, Counter[float]]", labels: str, limit: SeriesLimit
+) -> "Counter[float]":
+    """Return the numbers of a series by bucket, or those that series beyond the limit share."""
+    if labels not in counts and not limit.admit(labels):
+        labels = limit.overflow_key()
+    return counts.setdefault(labels, Counter())
 
 
 def _entries(batch: Batch, *, split: bool) -> Iterator[tuple[bytes, int]]:

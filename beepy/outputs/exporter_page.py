@@ -1,15 +1,16 @@
 """The part of the page for images of ebpf_exporter: their metrics, and those about them."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from beepy.errors import DecodeError
 from beepy.events.batch import Batch, Schema
+from beepy.events.costs import ProgramState
+from beepy.events.label_decoders import MachineNames
 from beepy.log import Log
 from beepy.outputs.exporter_metrics import EventsPlan, TablePlan
 from beepy.outputs.exposition import head, label_texts, samples
-from beepy.outputs.prometheus import Exporter
 from beepy.outputs.series_limit import SeriesLimit
 
 _log = Log(__name__)
@@ -26,11 +27,23 @@ _HELP: Final = {
 }
 
 
+class Exporter(NamedTuple):
+    """What the page of images of ebpf_exporter needs of this machine.
+
+    ``configs`` are the names of the configurations by object; ``read_programs`` returns the
+    programs of the run as they are now.
+    """
+
+    configs: Mapping[str, str]
+    names: MachineNames
+    read_programs: Callable[[], Iterable[ProgramState]]
+
+
 class ExporterPage:
     """The metrics of all schemas that have plans."""
 
     def __init__(self, schemas: Iterable[Schema], exporter: Exporter, max_series: int) -> None:
-        self._configs, names, self._read_programs = exporter
+        self._configs, self._read_programs = exporter.configs, exporter.read_programs
         self._tables: dict[Schema, list[TablePlan]] = {}
         self._events: dict[Schema, list[EventsPlan]] = {}
         self._errors: Counter[str] = Counter()
@@ -38,11 +51,11 @@ class ExporterPage:
         for schema in schemas:
             if schema.is_stream:
                 self._events[schema] = [
-                    EventsPlan(plan, names, max_series) for plan in schema.metrics
+                    EventsPlan(plan, exporter.names, max_series) for plan in schema.metrics
                 ]
             else:
                 self._tables[schema] = [
-                    TablePlan(plan, names, max_series) for plan in schema.metrics
+                    TablePlan(plan, exporter.names, max_series) for plan in schema.metrics
                 ]
 
     @property

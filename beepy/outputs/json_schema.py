@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
 from beepy.btf.cformat import c_type
+from beepy.btf.layout import integer_range
 from beepy.btf.types import VOID
 from beepy.events import meaning, rules
 from beepy.events.codec import Codec
@@ -103,7 +104,7 @@ def _of_codec(codec: Codec, left: Iterator[int], *, summed: bool = False) -> Doc
 
 def _range(code: str) -> Document:
     bits, signed = _INTEGERS[code]
-    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+    low, high = integer_range(bits, signed=signed)
     return {"type": "integer", "minimum": low, "maximum": high}
 
 

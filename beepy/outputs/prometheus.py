@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from beepy.errors import OutputError
 from beepy.events.batch import Batch, Schema
-from beepy.events.costs import ProgramState
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
 from beepy.events.metrics import Metric, decide
@@ -20,26 +19,13 @@ from beepy.outputs.metric_options import DEFAULT_BUCKETS, MAX_SERIES
 from beepy.outputs.series import EventMetric, MetricLabels, StreamCounts, TableMetric
 
 if TYPE_CHECKING:
-    from beepy.events.label_decoders import MachineNames
     from beepy.events.slots import Slots  # few metrics have derived labels
-    from beepy.outputs.exporter_page import ExporterPage
+    from beepy.outputs.exporter_page import Exporter, ExporterPage  # few runs need it
     from beepy.outputs.metrics_server import MetricsServer
 
 _log = Log(__name__)
 
 _SLOT: Final = 256  # bytes of a derived label: pending records have it, too
-
-
-class Exporter(NamedTuple):
-    """What the page of images of ebpf_exporter needs of this machine.
-
-    ``configs`` are the names of the configurations by object; ``read_programs`` returns the
-    programs of the run as they are now.
-    """
-
-    configs: Mapping[str, str]
-    names: "MachineNames"
-    read_programs: Callable[[], Iterable[ProgramState]]
 
 
 class _Stream(NamedTuple):
@@ -75,7 +61,7 @@ class Prometheus:
         stats: RunStats,
         always: bool = True,
         max_series: int = MAX_SERIES,
-        exporter: Exporter | None = None,
+        exporter: "Exporter | None" = None,
         serving: bool = True,
     ) -> None:
         self._serving = serving

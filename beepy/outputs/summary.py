@@ -26,8 +26,7 @@ MAX_BYTES: Final = 2048
 _MOST_GROUPS: Final = 4096  # of one field
 _MOST_BYTES: Final = 2 << 20  # of them
 _MAX_IMAGES: Final = 4
-_TIMES: Final = (rules.TIME, rules.RECENT)
-_RANGES: Final = (*_TIMES, rules.DURATION)  # of which no value comes again
+_RANGES: Final = (rules.TIME, rules.DURATION)  # of which no value comes again
 _REALS: Final = frozenset("efd")
 
 
@@ -92,12 +91,7 @@ class Summary:
         document: Document = {
             "images": tuple([_cut(name, 64) for name in images[:_MAX_IMAGES]]),
             "seconds": round(seconds, 3),
-            "shown": stats.shown,
-            "filtered": stats.filtered,
-            "own": stats.own,
-            "not_shown": stats.not_shown,
-            "lost": stats.total_lost,
-            "missed": stats.total_missed,
+            **stats.totals(),
         }
         if stats.sampled > 1:
             document["sampled"] = stats.sampled
@@ -157,7 +151,7 @@ class _Rows:
         self._decoder = decoder
         self._columns = [field for field in fields if not field.codec.inner]
         meanings = meaning.of(decoder.fields)
-        times = [field for field, known in meanings.items() if known.name in _TIMES]
+        times = [field for field, known in meanings.items() if known.name == rules.TIME]
         counts = [f for f in decoder.fields if f.part == VALUE and f.codec.number]
         self._weight = counts[0] if len(counts) == 1 and not decoder.schema.is_stream else None
         ranges = [f for f, known in meanings.items() if known.name in _RANGES]

@@ -18,7 +18,7 @@ from beepy.recording import counts, items
 from beepy.recording.blocks import BlockWriter
 from beepy.recording.items import Kind
 from beepy.recording.names import NamesWriter
-from beepy.recording.recorder import clocks, opening_items
+from beepy.recording.recorder import opening_items
 
 _log = Log(__name__)
 
@@ -79,14 +79,14 @@ class FlightRecorder:
         self._series = new_file.Series(*os.path.splitext(self._path))  # noqa: PTH122 - as typed
         self._names = NamesWriter(decoders)
         self._opening, self._numbers = opening_items(self._about, decoders)
-        self._clock = clocks()
+        self._clock = items.clock_item()
 
     def write(self, batch: Batch) -> None:
         """Keep a batch, forget the oldest records, and write all if that was requested."""
         now = time.monotonic()
         if now - self._clock_read >= _PERIOD:
             self._clock_read = now
-            self._keep(_Kept(clocks(), 0))
+            self._keep(_Kept(items.clock_item(), 0))
         self._names.items(batch)  # they are written with the records, as they are then
         if batch.records or batch.lost or batch.final:
             row = max(sum([part.stride for part in batch.parts]), 1)
@@ -149,7 +149,7 @@ class FlightRecorder:
                         blocks.write(pending)
                         pending, size = [], 0
                 end = items.document(Kind.END, counts.document(self._stats, self._numbers))
-                blocks.write([*pending, clocks(), end])
+                blocks.write([*pending, items.clock_item(), end])
         except OSError as error:
             raise new_file.failed(path, error) from None
         self._saved = len(self._kept)

@@ -3,6 +3,7 @@
 import json
 import re
 import struct
+import time
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, Final
@@ -23,6 +24,8 @@ from beepy.recording.blocks import Item, packed
 from beepy.text import safe
 
 VERSION: Final = 1
+CLOCKS: Final = (time.CLOCK_MONOTONIC, time.CLOCK_BOOTTIME, time.CLOCK_REALTIME)
+"""The clocks of an item, in its order."""
 
 _BATCH: Final = struct.Struct("<IqIIqIBB")
 _PART: Final = struct.Struct("<III")
@@ -97,9 +100,9 @@ def batch_item(number: int, batch: Batch) -> bytes:
     return packed(Kind.BATCH, head + b"".join(parts))
 
 
-def clock_item(monotonic: int, boottime: int, wall: int) -> bytes:
-    """Return the item with three clocks (ns) at one moment."""
-    return packed(Kind.CLOCK, _CLOCK.pack(monotonic, boottime, wall))
+def clock_item() -> bytes:
+    """Return the item with the clocks (ns) as they are now."""
+    return packed(Kind.CLOCK, _CLOCK.pack(*map(time.clock_gettime_ns, CLOCKS)))
 
 
 def kernel_enums(image: Btf, kernel: Btf) -> Btf | None:
@@ -258,9 +261,8 @@ def read_batch(item: Item, schemas: dict[int, Schema], where: str) -> Batch:
     )
 
 
-def read_clock(item: Item, where: str) -> tuple[int, int, int]:
-    """Return the three clocks of an item. Raises RecordingError."""
+def read_clock(item: Item, where: str) -> dict[int, int]:
+    """Return the times (ns) by the clocks of an item. Raises RecordingError."""
     if len(item.body) != _CLOCK.size:
         raise RecordingError(f"{where}: malformed clocks")
-    monotonic, boottime, wall = _CLOCK.unpack(item.body)
-    return monotonic, boottime, wall
+    return dict(zip(CLOCKS, _CLOCK.unpack(item.body), strict=True))

@@ -6,7 +6,8 @@ A recording has an item of names before the batch whose records have their numbe
 
 The members are functions of ``Machine``, each with pairs of what it is asked and what it answers. A
 process is asked about by its pid and the id of its cgroup, a function of it by the pid and the
-address. A name that changes is written again.
+address, and about the functions of a gadget's stack by the pid and the stack's number. A name that
+changes is written again.
 """
 
 import time
@@ -17,6 +18,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from beepy.errors import RecordingError
 from beepy.events import derived, frames, gadget_fields, meaning
 from beepy.events.batch import Batch, Frame, Machine, Place, Subject
+from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
 from beepy.recording import items
@@ -26,16 +28,20 @@ from beepy.recording.items import Kind
 _Key: TypeAlias = "int | tuple[int, int]"
 
 _OF_PROCESSES: Final = ("exe", "argv", "place")
-_OF_PAIRS: Final = ("user_function", *_OF_PROCESSES)
+_OF_PAIRS: Final = ("user_function", "user_symbols", *_OF_PROCESSES)
 _AGAIN_S: Final = 0.1  # a process may execute another program, or enter a cgroup
 _MOST: Final = 1 << 16  # names of one function that are remembered
 _MOST_BYTES: Final = 8 << 20  # ... and of their texts
 _READ: Final = 2  # times as many: a name in use is not forgotten before it is read again
 _MAX_ITEM: Final = 1 << 16  # bytes of texts in one item
+_U32: Final = (1 << 32) - 1
 
 
 class _Sources(NamedTuple):
-    """The fields of one map that name something: numbers by function, and those of a process."""
+    """The fields of one map that name something: numbers by function, and those of a process.
+
+    ``named_stacks`` are the process and the number of stacks of a gadget, which shows functions.
+    """
 
     decoder: Decoder
     numbers: Sequence[tuple[Field, str]]
@@ -43,6 +49,7 @@ class _Sources(NamedTuple):
     cgroup: Field | None
     of_processes: Sequence[str]
     user_stacks: Sequence[frames.UserStack]
+    named_stacks: Sequence[tuple[Field, Field]]
     kernel_array: Sequence[Field]
 
 
@@ -124,6 +131,13 @@ class NamesWriter:
                 self._note(
                     new, "user_function", (frame.pid, frame.address), machine.user_function(frame)
                 )
+        for fields in sources.named_stacks:
+            pids, numbers = sources.decoder.values(batch, fields)
+            pairs = {(_u32(pid), _u32(n)) for pid, n in zip(pids, numbers, strict=True)}
+            for pid, number in pairs - self._known.setdefault("user_symbols", {}).keys():
+                if pid:
+                    text = machine.user_symbols(pid, number)
+                    self._note(new, "user_symbols", (pid, number), text)
         if sources.kernel_array:
             columns = sources.decoder.values(batch, sources.kernel_array)
             addresses |= frames.kernel_addresses(columns)
@@ -149,9 +163,10 @@ def _sources(decoder: Decoder) -> _Sources:
     # arguments may be secrets: they are recorded only if the run shows them
     of_processes = [name for name in _OF_PROCESSES if name == "place" or name in chosen]
     numbers = meaning.named_numbers(decoder.fields)
-    if decoder.schema.vocabulary:
-        numbers += [(f, "user_stack") for f in decoder.fields if gadget_fields.is_user_stack(f)]
-    numbers += [(field, "kernel_stack") for field in decoder.fields if _is_mixed_id(field)]
+    gadget_stacks = gadget_fields.user_stacks(decoder.fields) if decoder.schema.vocabulary else []
+    numbers += [(stack, "user_stack") for _, stack in gadget_stacks]
+    mixed_ids = [field for field in decoder.fields if _is_mixed_id(decoder, field)]
+    numbers += [(field, "kernel_stack") for field in mixed_ids]
     user_stacks = (frames.user_stack(decoder), frames.mixed_array(decoder))
     return _Sources(
         decoder=decoder,
@@ -160,14 +175,20 @@ def _sources(decoder: Decoder) -> _Sources:
         cgroup=cgroup,
         of_processes=of_processes,
         user_stacks=[stack for stack in user_stacks if stack],
+        named_stacks=[(process, stack) for process, stack in gadget_stacks if process],
         kernel_array=frames.kernel_array(decoder),
     )
 
 
-def _is_mixed_id(field: Field) -> bool:
+def _is_mixed_id(decoder: Decoder, field: Field) -> bool:
     """Return whether a field is the number of a stack whose part the name does not say."""
-    is_id = field.path[-1] in frames.MIXED_IDS and field.codec.is_plain_int and field.bits >= 32
-    return is_id and gadget_fields.USER_STACK not in field.owners
+    stack = frames.named_stack(decoder, field)
+    is_mixed = stack is not None and stack.is_id and stack.part == frames.EITHER
+    return is_mixed and gadget_fields.USER_STACK not in field.owners
+
+
+def _u32(value: Value) -> int:
+    return value & _U32 if isinstance(value, int) else 0
 
 
 def _items(names: dict[str, list[list[Any]]]) -> Iterator[bytes]:
@@ -201,6 +222,8 @@ class RecordedNames:
             else self._of_number(function)
             for function in Machine._fields
         }
+        symbols = named["user_symbols"]
+        named["user_symbols"] = lambda pid, number: symbols((pid, number))
         self.machine = Machine(**named)
 
     def read(self, item: Item, where: str) -> None:
@@ -229,7 +252,7 @@ class RecordedNames:
         known = self._known.setdefault(function, OrderedDict())
         return lambda number: known.get(number, "")
 
-    def _of_pair(self, function: str) -> Callable[[Subject | Frame], Any]:
+    def _of_pair(self, function: str) -> Callable[[Subject | Frame | tuple[int, int]], Any]:
         known = self._known.setdefault(function, OrderedDict())
         unknown = Place() if function == "place" else ""
         return lambda asked: known.get((asked[0], asked[1]), unknown)

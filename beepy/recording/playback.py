@@ -22,8 +22,6 @@ _log = Log(__name__)
 _MAX_TABLES: Final = 1 << 30  # bytes of the last snapshots, which are kept
 _OVERHEAD: Final = 512  # bytes that Python needs for a batch
 
-_CLOCKS: Final = (time.CLOCK_MONOTONIC, time.CLOCK_BOOTTIME, time.CLOCK_REALTIME)
-
 
 class Playback:
     """Yields the batches of a recording, as the maps yielded them.
@@ -36,7 +34,7 @@ class Playback:
         self._where = safe(path)
         self._speed = speed
         self._stopped = threading.Event()
-        self._clocks = dict.fromkeys(_CLOCKS, 0)
+        self._clocks = dict.fromkeys(items.CLOCKS, 0)
         self._tables: dict[Schema, list[Batch]] = {}
         self._tables_size = 0
         self._ended = False
@@ -160,7 +158,7 @@ class Playback:
         self.close()
 
     def _set_clock(self, item: Item) -> None:
-        self._clocks = dict(zip(_CLOCKS, items.read_clock(item, self._where), strict=True))
+        self._clocks = items.read_clock(item, self._where)
 
 
 def _size(batch: Batch) -> int:

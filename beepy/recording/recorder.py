@@ -74,7 +74,7 @@ class Recorder:
         try:
             with file:  # closing tries once more to write what is buffered
                 if self._blocks:
-                    self._add(clocks())
+                    self._add(items.clock_item())
                     end = counts.document(self._stats, self._numbers) if self._stats else {}
                     self._add(items.document(Kind.END, end))
                     self._write()
@@ -88,7 +88,8 @@ class Recorder:
 
     def _write(self) -> None:
         assert self._blocks
-        pending, self._pending = self._pending, [clocks()]  # of the time before the next records
+        # the clocks are of the time before the next records
+        pending, self._pending = self._pending, [items.clock_item()]
         self._size = 0
         self._written = time.monotonic()
         try:
@@ -102,7 +103,8 @@ def opening_items(
     about: Mapping[str, object], decoders: Sequence[Decoder]
 ) -> tuple[list[bytes], dict[Schema, int]]:
     """Return what comes before the records, and the numbers of the schemas."""
-    opening = [items.document(Kind.HEADER, {"version": items.VERSION, **about}), clocks()]
+    header = {"version": items.VERSION, **about}
+    opening = [items.document(Kind.HEADER, header), items.clock_item()]
     schemas: dict[Schema, int] = {}
     numbers: dict[Btf, int] = {}
     for number, decoder in enumerate(decoders):
@@ -117,9 +119,3 @@ def opening_items(
         kernel_number = None if enums is None else numbers[enums]
         opening.append(items.schema_item(number, schema, numbers[schema.btf], kernel_number))
     return opening, schemas
-
-
-def clocks() -> bytes:
-    """Return the item of the clocks, as they are now."""
-    numbers = (time.CLOCK_MONOTONIC, time.CLOCK_BOOTTIME, time.CLOCK_REALTIME)
-    return items.clock_item(*map(time.clock_gettime_ns, numbers))

@@ -58,7 +58,7 @@ def object_of(tmp_path_factory: pytest.TempPathFactory) -> ObjectOf:
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> ObjectOf:
-    """Compile C text, which may include files of bpf/."""
+    """Compile C text, which may include files of bpf/ and ``maps.h`` of tests/support."""
     folder = tmp_path_factory.mktemp("compiled")
 
     @cache

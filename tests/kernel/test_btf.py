@@ -35,7 +35,8 @@ def test_long_tags_are_loaded_unchanged() -> None:
     writer = BtfWriter()
     number = writer.integer("int", 4)
     writer.decl_tag("d" * 1100, writer.var("v", writer.ptr(writer.type_tag("t" * 1100, number))))
-    btf.load(writer.data()).close()
+    with btf.load(writer.data()) as types:
+        assert btf._data(types, "a test") == writer.data()
 
 
 def test_the_error_of_refused_types_is_one_line() -> None:

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from beepy import inspection
-from beepy.oci import lookup
+import beepy as library
 from tests.support.command import Beepy
 
 pytestmark = pytest.mark.kernel
@@ -26,7 +25,7 @@ def schema_of(beepy: Beepy, image: str) -> dict[str, Any]:
 
 
 def test_rows_of_bundled_images(beepy: Beepy) -> None:
-    schemas = [inspection.json_schema(lookup.bundled_store().get(image)) for image in IMAGES]
+    schemas = [library.json_schema(image) for image in IMAGES]
     checks = {name: Draft202012Validator(schema) for schema in schemas for name in schema["$defs"]}
     options = ("--iface", "lo", "-o", "json", "--interval", "0.2", "--zero")
     with beepy.start("-v", "run", *IMAGES, *options) as running:
@@ -44,6 +43,7 @@ def test_rows_of_bundled_images(beepy: Beepy) -> None:
 
 def test_the_document_of_an_image(beepy: Beepy) -> None:
     document = schema_of(beepy, "exitsnoop")
+    assert document == library.json_schema("exitsnoop")
     assert (document["title"], document["read_only"], document["changes"]) == (
         "exitsnoop",
         True,

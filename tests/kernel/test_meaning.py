@@ -30,6 +30,7 @@ _SHELL: Final = "echo ready; while read line; do /bin/busybox sh -c 'exit 3'; ec
 
 ENDS = """
 #include "include/core.h"
+#include "maps.h"
 
 struct event {
 	u64 cgroup_id;
@@ -38,11 +39,7 @@ struct event {
 	char comm[TASK_COMM_LEN];
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
-	__type(value, struct event);
-} print_ends SEC(".maps");
+RING(print_ends, struct event);
 
 SEC("raw_tp/sched_process_exit")
 int ended(void *ctx)

@@ -40,13 +40,9 @@ CALLERS: Final = ["middle", "outer", "main"]
 
 STACKS: Final = """
 #include "test/trigger.h"
+#include "maps.h"
 
-struct {
-	__uint(type, BPF_MAP_TYPE_STACK_TRACE);
-	__uint(max_entries, 16384);
-	__uint(key_size, sizeof(u32));
-	__uint(value_size, 127 * sizeof(u64));
-} stacks SEC(".maps");
+STACKS(stacks, 16384);
 
 struct event {
 	u32 pid;
@@ -57,11 +53,7 @@ struct event {
 	u64 caller_ip;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
-	__type(value, struct event);
-} print_calls SEC(".maps");
+RING(print_calls, struct event);
 
 TRIGGER_SEC
 int enter(struct trace_event_raw_sys_enter *ctx)
@@ -158,9 +150,7 @@ def test_frames_by_build_id(beepy: Beepy, compiled: ObjectOf, tmp_path: Path) ->
     source = tmp_path / "calling.c"
     source.write_text(PROGRAM)
     program = probed.compiled(tmp_path, *_FLAGS, "-Wl,--build-id", source=source)
-    by_id = STACKS.replace("127 * sizeof(u64)", "127 * sizeof(struct bpf_stack_build_id)").replace(
-        "__uint(max_entries, 16384);", "__uint(max_entries, 16384);\n\t__uint(map_flags, 1 << 5);"
-    )
+    by_id = STACKS.replace("STACKS(stacks", "STACKS_BY_BUILD_ID(stacks")
     with (
         probed.Probed(program) as calling,
         beepy.start("-v", "run", compiled(by_id), "-o", "json", "--fields", "pid,user_frames") as r,

@@ -507,16 +507,11 @@ def test_no_page_where_no_map_has_a_metric(beepy: Beepy, compiled: ObjectOf) -> 
 
 STATES = """
 #include "test/trigger.h"
+#include "maps.h"
 enum mode { IDLE, BUSY = 5 };
 struct state { bool value; u32 unit; };
 struct named { char value[8]; };
 struct took { enum mode mode; u32 us; };
-#define RING(name, record) \\
-	struct { \\
-		__uint(type, BPF_MAP_TYPE_RINGBUF); \\
-		__uint(max_entries, 1 << 14); \\
-		__type(value, record); \\
-	} name SEC(".maps")
 RING(gauge_up, struct state);
 RING(gauge_named, struct named);
 RING(hist_took, struct took);

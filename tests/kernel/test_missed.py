@@ -25,16 +25,13 @@ LIBC = ctypes.CDLL(None)
 # Printing is an event of its own, on which the second program would run within the first.
 SOURCE = """
 #include "test/trigger.h"
+#include "maps.h"
 
 struct event {
 	u64 number;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 65536);
-	__type(value, struct event);
-} print_events SEC(".maps");
+RING(print_events, struct event);
 
 static bool is_ours(void)
 {

@@ -20,13 +20,9 @@ pytestmark = pytest.mark.kernel
 
 STACKS = """
 #include "test/trigger.h"
+#include "maps.h"
 
-struct {
-	__uint(type, BPF_MAP_TYPE_STACK_TRACE);
-	__uint(max_entries, 64);
-	__uint(key_size, sizeof(u32));
-	__uint(value_size, 127 * sizeof(u64));
-} stacks SEC(".maps");
+STACKS(stacks, 64);
 
 struct key {
 	int kern_stack_id;
@@ -47,11 +43,7 @@ struct event {
 	u64 kstack[16];
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 65536);
-	__type(value, struct event);
-} print_calls SEC(".maps");
+RING(print_calls, struct event);
 
 SEC("raw_tracepoint/sys_enter")
 int enter(struct bpf_raw_tracepoint_args *ctx)
@@ -85,6 +77,7 @@ char LICENSE[] SEC("license") = "GPL";
 
 ARRAYS = """
 #include "test/trigger.h"
+#include "maps.h"
 
 struct event {
 	char comm[16];
@@ -92,11 +85,7 @@ struct event {
 	u64 kstack[16];
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 65536);
-	__type(value, struct event);
-} print_calls SEC(".maps");
+RING(print_calls, struct event);
 
 TRIGGER_SEC
 int enter(struct trace_event_raw_sys_enter *ctx)

@@ -347,12 +347,9 @@ def test_several_images_at_once(beepy: Beepy, object_of: ObjectOf) -> None:
 
 SHORT = """
 #include "test/trigger.h"
+#include "maps.h"
 struct event { u64 number; u32 op; };
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 16);
-	__type(value, struct event);
-} print_events SEC(".maps");
+RING(print_events, struct event);
 TRIGGER_SEC
 int send(struct trace_event_raw_sys_enter *ctx)
 {

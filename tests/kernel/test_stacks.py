@@ -15,13 +15,9 @@ pytestmark = pytest.mark.kernel
 
 SOURCE = """
 #include "test/trigger.h"
+#include "maps.h"
 
-struct {
-	__uint(type, BPF_MAP_TYPE_STACK_TRACE);
-	__uint(max_entries, 16);
-	__uint(key_size, sizeof(u32));
-	__uint(value_size, 127 * sizeof(u64));
-} stacks SEC(".maps");
+STACKS(stacks, 16);
 
 long id = -1;
 

@@ -11,6 +11,7 @@ from beepy.toolchain.architectures import INCLUDE
 from bpf import build
 from tests.support.trigger import OURS
 
+_HERE = Path(__file__).parent
 _TRIGGER = f"-DTRIGGER={OURS}"
 
 
@@ -20,10 +21,10 @@ def objects(folder: Path, names: Iterable[str] = (), clang: str = "") -> dict[st
 
 
 def compile_text(folder: Path, text: str) -> Path:
-    """Compile C text, which may include bpf/'s files, into ``folder``; skip without clang."""
+    """Compile C text, which may include files of bpf/ and ``maps.h``; skip without clang."""
     path = folder / f"{abs(hash(text)):x}.o"
     flags = ["-target", "bpf", "-O2", "-g", "-mcpu=v3", "-D__TARGET_ARCH_x86", _TRIGGER]
-    includes = [f"-I{directory}" for directory in (build.SOURCES, INCLUDE)]
+    includes = [f"-I{directory}" for directory in (build.SOURCES, INCLUDE, _HERE)]
     includes.append("-I/usr/include/x86_64-linux-gnu")
     subprocess.run(
         [need(), *flags, *includes, "-x", "c", "-c", "-o", path, "-"],

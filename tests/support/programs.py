@@ -5,7 +5,7 @@ from beepy.obj.insn import CALL, EXIT, LD_IMM64, PSEUDO_MAP_FD, Insn, encode
 
 MOV_K, MOV_X, RSH_K, ADD_K = 0xB7, 0xBF, 0x77, 0x07
 JNE_K, JEQ_K = 0x55, 0x15
-ST_W, LDX_W, STX_W, ATOMIC_DW = 0x62, 0x61, 0x63, 0xDB
+ST_W, LDX_W, ATOMIC_DW = 0x62, 0x61, 0xDB
 LOOKUP_ELEM, GET_CURRENT_PID_TGID = 1, 14
 
 

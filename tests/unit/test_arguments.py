@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import beepy
-from beepy import arguments, image_api
+from beepy import arguments, image_api, inspection
 from beepy.errors import ImageNotFound, UsageError
 from beepy.oci.lookup import bundled_store
 
@@ -18,6 +18,10 @@ A_NUMBER = "a number above 0"
 
 def opened(**given: object) -> Callable[[], object]:
     return lambda: untyped.open(SPEC, **given)
+
+
+def described(**given: object) -> Callable[[], object]:
+    return lambda: untyped.describe("exitsnoop", **given)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +63,13 @@ def opened(**given: object) -> Callable[[], object]:
         (opened(timeout="5"), "timeout: expected a number of seconds, got '5'"),
         (opened(interval="1s"), "interval: expected a number of seconds, got '1s'"),
         (opened(pid="self"), f"pid: expected {A_NUMBER}, or several, got 'self'"),
+        (opened(types=["event"]), r"types: expected a mapping of maps to types, got \['event'\]"),
+        (described(types={"a": 3}), "types: expected a type in C for each map, got 3"),
+        (described(types=3), "types: expected a mapping of maps to types, got 3"),
+        (
+            lambda: untyped.json_schema("exitsnoop", types=3),
+            "types: expected a mapping of maps to types, got 3",
+        ),
         (opened(count="1"), f"count: expected {A_NUMBER}, got '1'"),
         (opened(until=1), "until: expected an expression, got 1"),
         (opened(iface=3), "iface: expected a text, got 3"),
@@ -152,6 +163,8 @@ def test_what_is_meant_is_taken(tmp_path: Path) -> None:
     assert untyped.parse("exitsnoop").programs == untyped.parse(image).programs == SPEC.programs
     assert untyped.parse(tmp_path / "object.o").programs == SPEC.programs
     assert image_api.describe("exitsnoop").name == image_api.describe(image).name == "exitsnoop"
+    schema = beepy.json_schema(image)
+    assert schema == beepy.json_schema("exitsnoop") == inspection.json_schema(image)
     storage = untyped.Options(storage=str(tmp_path / "store"))
     assert {entry.name for entry in untyped.images(storage)} == set(bundled_store().names())
 

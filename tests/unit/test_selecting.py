@@ -140,7 +140,7 @@ def test_what_is_asked_for_is_checked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("section", "subject"),
+    ("section", "context"),
     [
         ("tracepoint/syscalls/sys_enter_openat", "current"),
         ("tp/raw_syscalls/sys_exit", "current"),
@@ -166,12 +166,12 @@ def test_what_is_asked_for_is_checked() -> None:
         ("struct_ops/init", "other"),
     ],
 )
-def test_whose_events_a_section_is_about(section: str, subject: str) -> None:
+def test_whose_events_a_section_is_about(section: str, context: str) -> None:
     from beepy import sections
 
     hook = sections.find(section)
     assert hook
-    assert subjects.of(hook, sections.target(hook, section)).subject.value == subject
+    assert subjects.of(hook, sections.target(hook, section)).context.value == context
 
 
 def test_programs_beside_those_of_a_cgroup_are_named() -> None:

@@ -15,6 +15,7 @@ from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
 from beepy.events.where import tree
 from beepy.text import safe
+from beepy.units import NANOSECONDS, SIZES
 
 _NUMBER: Final = re.compile(
     r"(-?)(0[xX][0-9a-fA-F]+|[0-9]+(?:\.[0-9]+)?(?:[eE]-?[0-9]+)?)([a-zA-Z]*)"
@@ -22,16 +23,6 @@ _NUMBER: Final = re.compile(
 _REALS: Final = frozenset("efd")
 _SIGNED: Final = frozenset("bhiq")
 _MAX_EXPONENT: Final = 400
-_SIZES: Final = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-_TIMES: Final = {  # in ns
-    "ns": 1,
-    "us": 10**3,
-    "ms": 10**6,
-    "s": 10**9,
-    "m": 60 * 10**9,
-    "h": 3600 * 10**9,
-    "d": 24 * 3600 * 10**9,
-}
 _ADDRESSES: Final = frozenset(("ipv4_addr", "ipv6_addr", "gadget_ip_addr_t"))
 _BOOLS: Final = {"true": True, "false": False}
 
@@ -112,11 +103,11 @@ def _number(text: str, unit_ns: int) -> int | Fraction:
     else:
         plain = Fraction(digits)
     plain = -plain if sign else plain
-    if unit in _TIMES and unit_ns:
-        plain *= Fraction(_TIMES[unit], unit_ns)
-    elif unit in _SIZES:
-        plain *= _SIZES[unit]
-    elif unit in _TIMES:
+    if unit in NANOSECONDS and unit_ns:
+        plain *= Fraction(NANOSECONDS[unit], unit_ns)
+    elif unit in SIZES:
+        plain *= SIZES[unit]
+    elif unit in NANOSECONDS:
         raise ValueError(f"'{safe(text)}': a time, and the field is none")
     elif unit:
         hint = ": K is 1024" if unit == "k" else ""
@@ -137,7 +128,7 @@ def _rounded(number: Fraction, codec: Codec) -> Any:  # noqa: ANN401 - of the fi
 
 def unit_of(decoder: Decoder, field: Field) -> int:
     """Return how many nanoseconds one count of a duration is, 0 for a field that is none."""
-    return field.codec.unit_ns or meaning.duration_unit(field, decoder.fields)
+    return meaning.duration_unit(field, decoder.fields)
 
 
 def _enum(schema: Schema, field: Field) -> types.Enum | types.Enum64 | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
-from beepy.errors import UsageError
+from beepy.errors import UsageError, restated
 from beepy.events import regex
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
@@ -82,9 +82,7 @@ class _Typed:
             search = regex.searcher(constant.text)
         except UsageError as error:
             refusal = self._refuse(constant.column, safe(str(error)))
-            for note in getattr(error, "__notes__", ()):
-                refusal.add_note(note)
-            raise refusal from None
+            raise restated(refusal, error) from None
         holds = Memo(lambda value: search(str(value))).__getitem__
         return found(self._column(field), holds)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from beepy.events.batch import Batch, Schema
+from beepy.events.batch import Batch, Schema, map_names
 from beepy.events.decoder import Decoder
 from beepy.obj.spec import Role
 from beepy.outputs import DEFAULT, RowOptions
@@ -155,19 +155,15 @@ class Columns:
 
 
 def _names(decoders: Sequence[Decoder], *, with_image: bool) -> dict[Schema, str]:
-    """Return what the maps are called: IMAGE.MAP if several images have a map of that name.
+    """Return what the maps are called, safe for a terminal.
 
-    ``with_image``: all are, where several images run.
+    ``with_image``: where several images run, all names have theirs.
     """
     schemas = [decoder.schema for decoder in decoders]
-    names = [schema.map for schema in schemas]
-    full = with_image and len({schema.image for schema in schemas}) > 1
-    return {
-        schema: safe(
-            f"{schema.image}.{schema.map}" if full or names.count(schema.map) > 1 else schema.map
-        )
-        for schema in schemas
-    }
+    names = map_names(schemas)
+    if with_image and len({schema.image for schema in schemas}) > 1:
+        names = [f"{schema.image}.{schema.map}" for schema in schemas]
+    return {schema: safe(name) for schema, name in zip(schemas, names, strict=True)}
 
 
 def _divide(needs: Sequence[int], lines_left: int) -> list[int]:

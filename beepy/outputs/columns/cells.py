@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 _TIME_WIDTH: Final = len("12:00:00.000")
 _MEANING_WIDTH: Final = 12
-_PATH_NAMES: Final = frozenset(
-    ("fname", "filename", "file_name", "path", "pathname", "exe", "exepath", "cwd")
-)
 
 
 class Cell(NamedTuple):
@@ -120,7 +117,7 @@ def _cell(field: Field, field_meaning: meaning.Meaning | None, *, exact: bool) -
         duration=duration,
         plain=codec.is_plain_int and text is str,
         signed=codec.code.islower(),
-        path=is_text and field.path[-1] in _PATH_NAMES,
+        path=is_text and field.path[-1] in rules.PATHS,
         width=width,
         bound=codec.size if is_text and codec.size == codec.width else None,
     )

@@ -155,9 +155,17 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_cleaning_up_removes_instances_only() -> None:
-    trace_instance.cleanup("beepy-none")
-    trace_instance.cleanup("../events")
-    trace_instance.cleanup("..")
+    kept = f"beepy-kept-{os.getpid()}"
+    with tracefs.root("a test", writable=True) as root:
+        os.mkdir(f"instances/{kept}", dir_fd=root)
+        try:
+            for name in ("beepy-none", "..", f"../instances/{kept}", f"./{kept}"):
+                trace_instance.cleanup(name)
+            os.stat(f"instances/{kept}", dir_fd=root)
+        finally:
+            trace_instance.cleanup(kept)
+        with pytest.raises(FileNotFoundError):
+            os.stat(f"instances/{kept}", dir_fd=root)
 
 
 def test_the_command_writes_lines_to_stderr(beepy: Beepy, object_of: ObjectOf) -> None:

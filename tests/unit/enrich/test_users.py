@@ -18,3 +18,10 @@ def test_ids_without_a_name() -> None:
     for number in (unused, (1 << 32) - 1, 1 << 32, 1 << 64, -1):
         assert users.user(number) == ""
         assert users.group(number) == ""
+
+
+def test_names_that_are_kept_are_bounded() -> None:
+    """A record may have any number, and a run lasts for months."""
+    for number in range(users._MAX_KEPT + 9):
+        assert users.user((1 << 32) + number) == ""  # for which nobody is asked
+    assert users.user.cache_info().currsize == users._MAX_KEPT

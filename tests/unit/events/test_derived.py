@@ -20,7 +20,6 @@ from beepy.events.batch import Batch, Machine, Place, Schema, Subject
 from beepy.events.clock import SECOND, Clock
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
-from beepy.events.own import PATHS
 from beepy.events.row import Rows
 from beepy.events.slots import Slots
 from beepy.events.stats import RunStats
@@ -371,7 +370,6 @@ def test_names_that_a_map_can_have() -> None:
     assert derived.names(decoder) == ["age"]
     lacking = ["user", "group", "kernel_frames", "user_frames"]
     assert derived.names(Decoder(EXITS)) == [n for n in derived.TABLE if n not in lacking]
-    assert ("pid",) in PATHS
 
 
 def test_the_page_has_each_of_them() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from beepy.btf.writer import BtfWriter
+from beepy.events import stacks
 from beepy.events.batch import Batch, Frame, Machine, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
@@ -106,3 +107,15 @@ def test_records_without_stacks_have_none() -> None:
     schema = stream(w, w.struct("event", 4, [("pid", w.integer("u32", 4, 0), 0)]))
     decoder = Decoder(schema)
     assert decoder.named("user_frames") is decoder.named("kernel_frames") is None
+
+
+def test_what_is_folded_has_frames_as_fields_too() -> None:
+    """One name in two structs gets a "_" behind it; a pointer is no address of a stack."""
+    w = BtfWriter()
+    u32, u64 = w.integer("u32", 4, 0), w.integer("u64", 8, 0)
+    array, pointers = w.array(u64, 2), w.array(w.ptr(u32), 2)
+    for name, kind, known in (("kstack_", array, True), ("kstack", pointers, False)):
+        schema = stream(w, w.struct(f"{name}_event", 16, [(name, kind, 0)]))
+        decoder = Decoder(schema._replace(machine=MACHINE))
+        assert (decoder.named("kernel_frames") is not None) == known
+        assert (stacks.lacks(decoder) == "") == known

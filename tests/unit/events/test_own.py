@@ -8,7 +8,7 @@ import pytest
 from beepy.btf.writer import BtfWriter, Member
 from beepy.events.batch_ops import take
 from beepy.events.decoder import Decoder
-from beepy.events.own import OwnRecords, pid_offset
+from beepy.events.own import OwnRecords, pid_field, pid_offset
 from tests.support.events import Exits, decode, ring, snapshot, stream, table
 
 OURS = 0x00012A3F
@@ -129,3 +129,15 @@ def test_the_process_of_a_gadget() -> None:
     process = w.struct("gadget_process", 8, [("tid", u32, 0), ("pid", u32, 32)])
     schema = stream(w, w.struct("event", 12, [("fd", u32, 0), ("proc", process, 32)]))
     assert pid_offset(Decoder(schema)) == 8
+
+
+def test_the_process_of_a_record_is_known_even_where_the_kernels_number_is_not() -> None:
+    """A number of another size names a process as well; a text and a thread's id do not."""
+    w = BtfWriter()
+    u32, u64 = w.integer("u32", 4, 0), w.integer("u64", 8, 0)
+    text = w.array(w.integer("char", 1, 0), 8)
+    both = Decoder(stream(w, w.struct("event", 16, [("pid", u32, 0), ("tgid", u64, 64)])))
+    field = pid_field(both)
+    assert (field and field.name, pid_offset(both)) == ("tgid", 0)
+    named = Decoder(stream(w, w.struct("named", 12, [("pid", text, 0), ("tid", u32, 64)])))
+    assert pid_field(named) is None

@@ -9,6 +9,7 @@ from beepy.events import spans
 from beepy.events.clock import Clock
 from beepy.events.decoder import Decoder
 from beepy.events.spans import Spans
+from beepy.events.where import Where
 from tests.support.events import TIME_NS, Exits, ring, stream, table
 
 
@@ -27,7 +28,9 @@ def decoder(*names: str) -> Decoder:
         (("start_time", "exit_time"), (10, 25), (10, 25)),
         (("exit_time", "start_time"), (25, 10), (10, 25)),
         (("enter_ts", "end_us"), (5_000, 9), (5_000, 9_000)),
+        (("first_seen", "last_seen"), (10, 25), (10, 25)),
         (("ts", "delta_us"), (9_000, 4), (5_000, 9_000)),
+        (("time", "delta_us"), (9_000, 4), (5_000, 9_000)),
         (("end_ns", "delta_us"), (9_000, 4), (5_000, 9_000)),
         (("start_ts", "duration_us"), (9_000, 4), (9_000, 13_000)),
         (("ts_us", "wait_ms", "span_us"), (9_000, 77, 4), (8_996_000, 9_000_000)),
@@ -49,6 +52,15 @@ def test_a_span_of_a_record(
 @pytest.mark.parametrize("names", [("pid", "flags"), ("ts",), ("start_time",), ("ts", "exit_time")])
 def test_other_records_have_none(names: tuple[str, ...]) -> None:
     assert spans.lacks(decoder(*names)) == "no fields with a beginning and an end"
+
+
+def test_a_duration_may_be_known_by_its_typedef_alone() -> None:
+    w = BtfWriter()
+    took = w.typedef("gadget_duration", w.integer("u64", 8, 0))
+    known = Decoder(stream(w, w.struct("event", 8, [("took", took, 0)])))
+    assert Spans(known).duration == (known.fields[0], 1)
+    batch = ring(known.schema, [struct.pack("<Q", ns) for ns in (9_000_000, 11_000_000)])
+    assert Where(["took > 10ms"], [known]).apply(batch).records == 1
 
 
 def test_a_short_record_has_a_span_of_nothing() -> None:

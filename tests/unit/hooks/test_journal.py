@@ -107,6 +107,7 @@ def test_an_incomplete_entry_is_removed(directory: Path) -> None:
     (directory / "1-cut").write_bytes(b'["event", "on')
     (directory / "1-empty").write_bytes(b"")
     sweep({})
+    assert [*directory.iterdir()] == []
 
 
 def test_an_entry_is_kept_if_its_cleanup_fails(

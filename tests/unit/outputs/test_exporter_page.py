@@ -11,8 +11,7 @@ from beepy.events.batch import Schema
 from beepy.events.costs import ProgramState
 from beepy.events.decoder import Decoder
 from beepy.events.metrics import decide
-from beepy.outputs.exporter_page import ExporterPage
-from beepy.outputs.prometheus import Exporter
+from beepy.outputs.exporter_page import Exporter, ExporterPage
 from tests.support.events import entries_of, ring, stream, table
 from tests.unit.events.test_label_decoders import NAMES
 

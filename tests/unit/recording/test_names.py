@@ -195,6 +195,7 @@ def test_names_are_bounded(tmp_path: Path) -> None:
         {"place": [[[1, 2, 3], []]]},
         {"place": [[[1, 2], ["a", "b", "c", "d", "e", "f"]]]},
         {"exe": [["a", "b"]]},
+        {"user_symbols": [[3, "main"]]},
     ],
 )
 def test_malformed_names_are_refused(value: object) -> None:
@@ -250,6 +251,28 @@ def test_a_vocabulary_and_its_look_come_back(tmp_path: Path) -> None:
         3,
         {"uid": "user"},
     )
+
+
+def test_functions_of_a_gadgets_stacks_come_back(tmp_path: Path) -> None:
+    """They are asked for by process and number, also if the number is an errno."""
+    types = Vocabulary()
+    s32 = types.writer.integer("int", 4, 1)
+    members = [("tgid_level0", types.u32, 0), ("inode", types.u64, 64), ("stack_id", s32, 128)]
+    stack = types.writer.struct("gadget_user_stack", 24, members)
+    machine = Machine(
+        user_stack=lambda number: {3: "0x10"}.get(number, ""),
+        user_symbols=lambda pid, number: {(9, 3): "main+0x2"}.get((pid, number), ""),
+    )
+    schema = stream(types.writer, types.writer.struct("event", 24, [("ustack", stack, 0)]))
+    schema = schema._replace(machine=machine, vocabulary="gadget")
+    pairs = [(9, 3), (8, 3), (9, -14), (0, 0)]
+    records = [struct.pack("<I4xQi4x", pid, 1, number) for pid, number in pairs]
+    path = tmp_path / "x.rec"
+    record(path, ring(schema, records))
+    lines = shown(Playback(str(path)), "json", tmp_path)
+    stacks = [json.loads(line)["ustack"] for line in lines]
+    assert [found["symbols"] for found in stacks] == ["main+0x2", "", "", ""]
+    assert [found["addresses"] for found in stacks] == ["0x10", "0x10", "", ""]
 
 
 @pytest.mark.parametrize(
