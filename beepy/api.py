@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, TypedDict, Unpack
+from typing import TYPE_CHECKING, Final, Literal, TypedDict, Unpack
 
 from beepy import arguments
 from beepy.btf.btf import Btf
@@ -64,7 +64,7 @@ def open(  # noqa: A001 - as in tarfile and wave
     container: str | Sequence[str] = (),
     pod: str | Sequence[str] = (),
     unit: str | Sequence[str] = (),
-    interval: float | None = _INTERVAL,
+    interval: float | Literal["image"] | None = "image",
     timeout: float | None = None,
     count: int | None = None,
     until: str = "",
@@ -100,10 +100,10 @@ def open(  # noqa: A001 - as in tarfile and wave
     table, ``[MAP:][-]FIELD``, ``limit`` the rows that are shown of it. ``raw``: enums are
     numbers. ``texts`` are ``[MAP,]FIELD`` of arrays of bytes that are text. ``pid``, ``comm``,
     ``uid``, ``cgroup`` (a directory), ``container``, ``pod`` and ``unit`` choose whose events are
-    shown, each one or several. Tables are read each ``interval`` seconds (None: only at the end,
-    and through ``run.maps``); without ``interval`` as often as the image says. The run ends after
-    ``timeout`` seconds or ``count`` rows, or with the first row for which the expression ``until``
-    is true.
+    shown, each one or several. Tables are read each ``interval`` seconds ("image": as often as the
+    image says, else each second; None: only at the end, and through ``run.maps``). The run ends
+    after ``timeout`` seconds or ``count`` rows, or with the first row for which the expression
+    ``until`` is true.
 
     ``cost``: measure what the programs cost (``run.stats.cost``); if they take more than
     ``max_overhead`` of one CPU (0.02: 2 %), they are detached, and the iteration ends with
@@ -134,7 +134,8 @@ def open(  # noqa: A001 - as in tarfile and wave
     arguments.expect_values("targets", targets, programs_to, "a text for each program", str)
     for name, text in {"iface": iface, "netns": netns, "binary": binary}.items():
         arguments.expect(name, [text], "a text", str | int if name == "netns" else str | Path)
-    for name, seconds in {"interval": interval, "timeout": timeout}.items():
+    interval_s = _INTERVAL if interval == "image" else interval
+    for name, seconds in {"interval": interval_s, "timeout": timeout}.items():
         if seconds is not None:
             arguments.expect_seconds(name, seconds)
     arguments.expect_positive("count", count)
@@ -186,8 +187,8 @@ def open(  # noqa: A001 - as in tarfile and wave
         pins=pins or Pins(),
         missing=missing,
         btf=btf,
-        interval=interval,
-        own_intervals=interval == _INTERVAL,
+        interval=interval_s,
+        own_intervals=interval == "image",
         timeout=timeout,
         limit=count,
         until=until,
@@ -264,7 +265,7 @@ class OpenOptions(TypedDict, total=False):
     container: str | Sequence[str]
     pod: str | Sequence[str]
     unit: str | Sequence[str]
-    interval: float | None
+    interval: float | Literal["image"] | None
     timeout: float | None
     count: int | None
     until: str

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 import beepy
-from beepy import arguments, image_api, inspection
+from beepy import api, arguments, image_api, inspection
 from beepy.errors import ImageNotFound, UsageError
+from beepy.launch import Launched
 from beepy.oci.lookup import bundled_store
+from beepy.request import RunRequest
 
 untyped: Any = beepy  # so that wrong arguments need no marks
 SPEC = untyped.parse("exitsnoop")
@@ -187,3 +189,28 @@ def test_several_objects_are_no_spec() -> None:
 
 def test_a_long_value_is_cut() -> None:
     assert len(str(arguments.wrong_type("x", "y", list(range(1000))))) < 100
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ({}, (1.0, True)),
+        ({"interval": "image"}, (1.0, True)),
+        ({"interval": 1.0}, (1.0, False)),
+        ({"interval": None}, (None, False)),
+    ],
+)
+def test_an_interval_that_is_given_is_taken(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, object], asked: tuple[float | None, bool]
+) -> None:
+    """Also if it is that of images which say none."""
+    requests: list[RunRequest] = []
+
+    def note(request: RunRequest) -> Launched:
+        requests.append(request)
+        raise UsageError("noted")
+
+    monkeypatch.setattr(api, "launch", note)
+    with pytest.raises(UsageError, match="noted"):
+        untyped.open(SPEC, **given)
+    assert [(request.interval, request.own_intervals) for request in requests] == [asked]
