@@ -25,6 +25,20 @@ class Clock:
         """Return the wall clock (ns since the epoch)."""
         return self._monotonic() + self._boot
 
+    def times(self) -> tuple[int, int, int]:
+        """Return the monotonic clock, CLOCK_BOOTTIME and the wall clock (ns), by these offsets."""
+        now = self._monotonic()
+        return now, now + self._suspended, now + self._boot
+
+    def offsets(self) -> tuple[int, int]:
+        """Return what CLOCK_BOOTTIME and the wall clock (ns) are ahead of the monotonic clock."""
+        self._monotonic()  # reads the offsets
+        return self._suspended, self._boot
+
+    def renew(self) -> None:
+        """Have the offsets read at their next use: they have changed."""
+        self._read_at = -SECOND
+
     def wall(self, timestamp: int) -> int | None:
         """Return the wall clock (ns since the epoch) of a timestamp (ns), None if not of this boot.
 

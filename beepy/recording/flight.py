@@ -1,7 +1,6 @@
 """A flight recorder: the newest records are in memory, and in a file when somebody asks."""
 
 import os
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
@@ -11,6 +10,7 @@ from beepy import new_file
 from beepy.errors import OutputError
 from beepy.events.batch import Batch, Schema
 from beepy.events.batch_ops import slices
+from beepy.events.clock import LIVE
 from beepy.events.decoder import Decoder
 from beepy.events.stats import RunStats
 from beepy.log import Log
@@ -22,7 +22,6 @@ from beepy.recording.recorder import opening_items
 
 _log = Log(__name__)
 
-_PERIOD: Final = 1.0  # seconds between readings of the clocks
 _OVERHEAD: Final = 160  # bytes that Python needs for an item
 _PIECES: Final = 32  # the memory is forgotten in so many pieces, at least
 _BLOCK: Final = 4 << 20  # bytes of a block, not compressed
@@ -65,7 +64,7 @@ class FlightRecorder:
         self._size = 0
         self._saved = 0  # how many of the oldest items a file has already
         self._clock = b""  # of the time before the oldest record
-        self._clock_read = 0.0
+        self._offsets = (0, 0)  # of the last clocks
         self._requested = False
         self._unread: set[Schema] | None = None  # tables that a request waits for
 
@@ -83,9 +82,8 @@ class FlightRecorder:
 
     def write(self, batch: Batch) -> None:
         """Keep a batch, forget the oldest records, and write all if that was requested."""
-        now = time.monotonic()
-        if now - self._clock_read >= _PERIOD:
-            self._clock_read = now
+        if (offsets := LIVE.offsets()) != self._offsets:
+            self._offsets = offsets
             self._keep(_Kept(items.clock_item(), 0))
         self._names.items(batch)  # they are written with the records, as they are then
         if batch.records or batch.lost or batch.final:
@@ -149,7 +147,7 @@ class FlightRecorder:
                         blocks.write(pending)
                         pending, size = [], 0
                 end = items.document(Kind.END, counts.document(self._stats, self._numbers))
-                blocks.write([*pending, items.clock_item(), end])
+                blocks.write([*pending, end])
         except OSError as error:
             raise new_file.failed(path, error) from None
         self._saved = len(self._kept)

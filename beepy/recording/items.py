@@ -16,7 +16,7 @@ from beepy.btf.types import TypeId
 from beepy.btf.writer import BtfWriter
 from beepy.errors import BeepyError, BtfError, RecordingError
 from beepy.events.batch import Batch, Part, Schema
-from beepy.events.clock import Clock
+from beepy.events.clock import LIVE, Clock
 from beepy.obj.measures import Measure
 from beepy.obj.presentation import ColumnHint, Presentation
 from beepy.obj.spec import Role
@@ -101,8 +101,8 @@ def batch_item(number: int, batch: Batch) -> bytes:
 
 
 def clock_item() -> bytes:
-    """Return the item with the clocks (ns) as they are now."""
-    return packed(Kind.CLOCK, _CLOCK.pack(*map(time.clock_gettime_ns, CLOCKS)))
+    """Return the item with the clocks (ns) now, by the offsets that the run's rows have, too."""
+    return packed(Kind.CLOCK, _CLOCK.pack(*LIVE.times()))
 
 
 def kernel_enums(image: Btf, kernel: Btf) -> Btf | None:

@@ -35,6 +35,8 @@ class Playback:
         self._speed = speed
         self._stopped = threading.Event()
         self._clocks = dict.fromkeys(items.CLOCKS, 0)
+        self._clock = Clock(self._time)
+        self._read_ns = 0  # the wall clock when the batch was read
         self._tables: dict[Schema, list[Batch]] = {}
         self._tables_size = 0
         self._ended = False
@@ -60,7 +62,6 @@ class Playback:
         if self.about.get("version") != items.VERSION:
             version = safe(str(self.about.get("version"))[:20])
             raise RecordingError(f"{self._where}: version {version}: expected {items.VERSION}")
-        clock = Clock(lambda number: self._clocks[number])
         btfs: dict[int, Btf] = {}
         self._schemas: dict[int, Schema] = {}
         self._names = RecordedNames()
@@ -70,7 +71,7 @@ class Playback:
                 number, btf = items.read_types(item, self._where)
                 btfs[number] = btf
             elif item.kind == Kind.SCHEMA:
-                number, schema = items.read_schema(item, btfs, clock, self._where)
+                number, schema = items.read_schema(item, btfs, self._clock, self._where)
                 self._schemas[number] = schema._replace(machine=self._names.machine)
             elif item.kind == Kind.CLOCK:
                 self._set_clock(item)
@@ -111,7 +112,9 @@ class Playback:
             if self._stopped.is_set():
                 return
             if item.kind == Kind.BATCH:
-                yield items.read_batch(item, self._schemas, self._where)
+                batch = items.read_batch(item, self._schemas, self._where)
+                self._read_ns = batch.time_ns
+                yield batch
             elif item.kind == Kind.CLOCK:
                 self._set_clock(item)
             elif item.kind == Kind.NAMES:
@@ -159,6 +162,11 @@ class Playback:
 
     def _set_clock(self, item: Item) -> None:
         self._clocks = items.read_clock(item, self._where)
+        self._clock.renew()
+
+    def _time(self, number: int) -> int:
+        """Return the time (ns) of a clock when the batch was read."""
+        return self._clocks[number] + max(self._read_ns - self._clocks[time.CLOCK_REALTIME], 0)
 
 
 def _size(batch: Batch) -> int:

@@ -8,6 +8,7 @@ from typing import BinaryIO, Final
 from beepy import new_file
 from beepy.btf.btf import Btf
 from beepy.events.batch import Batch, Schema
+from beepy.events.clock import LIVE
 from beepy.events.decoder import Decoder
 from beepy.events.stats import RunStats
 from beepy.recording import counts, items
@@ -40,6 +41,7 @@ class Recorder:
         self._pending: list[bytes] = []
         self._size = 0
         self._written = 0.0
+        self._offsets = (0, 0)  # of the last clocks
 
     def open(self, decoders: Sequence[Decoder]) -> None:
         """Create the file, and write what comes before records. Raises OutputError."""
@@ -61,6 +63,9 @@ class Recorder:
             if self._size > _MAX_PENDING:
                 self._write()
         if batch.records or batch.lost or batch.final:
+            if (offsets := LIVE.offsets()) != self._offsets:
+                self._offsets = offsets
+                self._add(items.clock_item())
             self._add(items.batch_item(self._numbers[batch.schema], batch))
         if self._size > _MAX_PENDING or time.monotonic() - self._written > _PERIOD:
             self._write()
@@ -74,7 +79,6 @@ class Recorder:
         try:
             with file:  # closing tries once more to write what is buffered
                 if self._blocks:
-                    self._add(items.clock_item())
                     end = counts.document(self._stats, self._numbers) if self._stats else {}
                     self._add(items.document(Kind.END, end))
                     self._write()
@@ -88,8 +92,7 @@ class Recorder:
 
     def _write(self) -> None:
         assert self._blocks
-        # the clocks are of the time before the next records
-        pending, self._pending = self._pending, [items.clock_item()]
+        pending, self._pending = self._pending, []
         self._size = 0
         self._written = time.monotonic()
         try:

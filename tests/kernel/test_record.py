@@ -1,6 +1,7 @@
 """A run that is recorded, and what its recording shows."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -10,11 +11,14 @@ from pathlib import Path
 import pytest
 
 import beepy as api
+from tests.kernel.test_run import on_a_terminal
 from tests.soak import times
 from tests.support.command import Beepy
 from tests.support.processes import processes
 
 pytestmark = pytest.mark.kernel
+
+TIMES = re.compile(r" \d+:\d+:\d+\.\d{3} \d+:\d+:\d+\.\d{3}\b")
 
 
 def lines(text: str) -> list[object]:
@@ -34,6 +38,22 @@ def test_a_recording_shows_what_the_run_showed(beepy: Beepy, image: str, tmp_pat
     assert lines(replayed.out) == lines(shown.out)
     with api.replay(path) as run:
         assert sum(len(rows) for rows in run) == len(lines(shown.out))
+
+
+def test_a_replay_has_the_times_of_the_run(beepy: Beepy, tmp_path: Path) -> None:
+    path = str(tmp_path / "x.rec")
+    options = ("-o", "columns", "--fields", "pid,start_time,exit_time")
+    with processes():
+        ran = on_a_terminal(
+            beepy, "run", "exitsnoop", "--record", path, *options, "--timeout", "3s"
+        )
+    replayed = on_a_terminal(beepy, "replay", path, *options)
+    shown, again = (
+        [line.split()[1:] for line in text.splitlines() if TIMES.search(line)]
+        for text in (ran, replayed)
+    )
+    assert len(shown) > 3
+    assert again == shown
 
 
 def test_filters_hold_for_the_recording_and_for_its_replay(beepy: Beepy, tmp_path: Path) -> None:

@@ -75,3 +75,15 @@ def test_another_thread_never_sees_offsets_that_were_not_read() -> None:
     clock = Clock(read)
     assert clock.wall(clocks.monotonic) == clocks.real
     assert seen == [0, clocks.real]
+
+
+def test_the_offsets_of_a_moment_are_those_that_timestamps_get() -> None:
+    clocks = Clocks()
+    clock = Clock(clocks.read)
+    monotonic, boot, real = clock.times()
+    assert (monotonic, boot, real) == (clocks.monotonic, clocks.boot, clocks.real)
+    clocks.real += 100  # is noticed within a second
+    assert clock.times() == (monotonic, boot, real)
+    assert clock.offsets() == (boot - monotonic, real - monotonic)
+    clock.renew()
+    assert clock.offsets() == (boot - monotonic, real + 100 - monotonic)

@@ -17,6 +17,7 @@ from beepy.btf.btf import Btf
 from beepy.btf.writer import BtfWriter
 from beepy.errors import BeepyError, OutputError, RecordingError, UsageError
 from beepy.events.batch import Batch, Part, Schema
+from beepy.events.clock import LIVE, SECOND
 from beepy.events.decoder import Decoder
 from beepy.events.metrics import decide
 from beepy.obj.measures import Measure
@@ -164,6 +165,23 @@ def test_times_are_those_of_the_machine_that_recorded(tmp_path: Path) -> None:
     assert clock.wall(1 << 62) is None
     assert 0 < wall < time.time_ns()
     assert batch.records == 1
+
+
+def test_times_are_shown_long_after_the_clocks_were_written(tmp_path: Path) -> None:
+    """Those before a batch was read; the others are of no time that there was then."""
+    path = tmp_path / "x.rec"
+    began, later = LIVE.now(), 30 * SECOND
+    batch = ring(EVENTS, [event(1)])
+    record(path, [batch._replace(time_ns=began), batch._replace(time_ns=began + later)])
+    now = LIVE.monotonic(began)
+    with Playback(str(path)) as playback:
+        clock = playback.schemas[0].clock
+        shown = [clock.walls((now, now + later, now + later + SECOND)) for _ in playback]
+    assert [[time is not None for time in times] for times in shown] == [
+        [True, False, False],
+        [True, True, False],
+    ]
+    assert abs((shown[1][1] or 0) - (began + later)) < SECOND // 1000
 
 
 @pytest.mark.parametrize("cut", [1, 5, 30])
