@@ -39,7 +39,8 @@ class Dialog(ModalScreen[str]):
     def __init__(self, title: str, hint: str, *, shows_cursor: bool = True) -> None:
         super().__init__()
         self._title = title
-        self._hint = hint
+        self.hint = hint
+        self.hint_line = Line(lambda _: [Segment(self.hint, styles.DIM)])
         self.listing = Listing(shows_cursor=shows_cursor)
 
     def compose(self) -> ComposeResult:
@@ -47,7 +48,7 @@ class Dialog(ModalScreen[str]):
         with Vertical() as box:
             box.border_title = Content(self._title)  # a text would be markup
             yield self.listing
-            yield Line(lambda _: [Segment(self._hint, styles.DIM)])
+            yield self.hint_line
 
     def on_mount(self) -> None:
         """Show the lines."""
@@ -148,9 +149,9 @@ class TopDialog(Dialog):
 
     def tick(self) -> None:
         """Count again."""
-        self._hint = self._hint_text()
+        self.hint = self._hint_text()
         self.listing.replace(self.lines())
-        self.query_one(Line).refresh()
+        self.hint_line.refresh()
 
     def on_listing_chosen(self, event: Listing.Chosen) -> None:
         """Filter by the value."""

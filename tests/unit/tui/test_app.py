@@ -206,6 +206,16 @@ def test_top_values_are_counted_and_filter() -> None:
     use(model_of(EXITS.schema)[0], steps, batches=half)
 
 
+def test_top_values_are_counted_while_their_box_opens() -> None:
+    async def steps(pressed: Pressed) -> None:
+        pressed.app.action_top()
+        pressed.app.screen.tick()  # type: ignore[attr-defined]  # the dialog's
+        await pressed.settle()
+        assert "of 3 rows" in pressed.text
+
+    assert use(model_of(EXITS.schema)[0], steps, batches=[rows(0, 3)]).failure is None
+
+
 def test_top_values_that_are_long_paths_are_cut_at_the_beginning() -> None:
     writer = EXITS.writer
     text = writer.array(writer.integer("char", 1), 256)
