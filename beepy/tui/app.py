@@ -21,6 +21,7 @@ from beepy.tui.driver import TerminalDriver
 from beepy.tui.foot import Foot
 from beepy.tui.header import Header, Rates
 from beepy.tui.keeping import Keeping, file_name
+from beepy.tui.keyboard import Keyboard
 from beepy.tui.line import Line, Listing, Segments
 from beepy.tui.maps import Maps
 from beepy.tui.model import Model
@@ -62,6 +63,7 @@ class ScreenApp(App[None]):
         self._rates = Rates()
         self._header = Header(about, stats, self._rates, model.maps)
         self._ticks = 0
+        self.keyboard = Keyboard(self)
         self.foot = Foot()
         self.prompt = Prompt()
         self.maps = Maps(model.maps.values())
@@ -173,10 +175,10 @@ class ScreenApp(App[None]):
 
     # keys
 
-    def on_key(self, event: events.Key) -> None:
-        """Give to the prompt what came together with the key that opened it."""
-        if self.prompt.takes(event):
-            event.prevent_default()
+    async def on_event(self, event: events.Event) -> None:
+        """Take one key after the other."""
+        if not self.keyboard.holds(event):
+            await super().on_event(event)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave the keys to dialogs and to the prompt, except those that end."""

@@ -26,6 +26,7 @@ from beepy.tui.catalogue_form import AS_ROOT, Form, Program
 from beepy.tui.catalogue_items import UNREAD, Details, Fact, Item
 from beepy.tui.catalogue_style import BREAKPOINTS, CSS, THEME, Keys, title
 from beepy.tui.driver import TerminalDriver
+from beepy.tui.keyboard import Keyboard
 from beepy.tui.terminal_file import UNHANDLED
 from beepy.width import pad, truncate, width
 
@@ -60,16 +61,12 @@ class _Images(OptionList):
         return style + _REVERSED if _CURSOR in component_classes else style
 
     def on_key(self, event: events.Key) -> None:
-        """Begin a search with a letter that is no key of its own.
-
-        Keys that come together reach the list although the cursor is in the search by then.
-        """
+        """Begin a search with a letter that is no key of its own."""
         character = event.character
-        search = self.screen.query_one(_Search)
-        keys = "" if self.screen.focused is search else " q?/"
-        if character and character.isprintable() and character not in keys:
+        if character and character.isprintable() and character not in " q?/":
             event.stop()
             event.prevent_default()
+            search = self.screen.query_one(_Search)
             self.screen.set_focus(search)
             search.value += character
             search.cursor_position = len(search.value)
@@ -304,7 +301,13 @@ class Catalogue(App[list[str]]):
         self.animation_level = "none"  # over a slow line, each step is one more frame
         self.was_ended = False
         self.failure: Exception | None = None
+        self.keyboard = Keyboard(self)
         self._list = _List(items, details, program)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Take one key after the other."""
+        if not self.keyboard.holds(event):
+            await super().on_event(event)
 
     def on_mount(self) -> None:
         """Show the list; textual itself leaves the terminal as it is after these signals.

@@ -154,7 +154,6 @@ class Form(Screen[list[str] | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "run", "Run", key_display="Enter"),
         Binding("escape", "back", "Back", key_display="Esc"),
-        # first, so that keys that come together with these go to the next box
         Binding("down,tab", "app.focus_next", show=False, priority=True),
         Binding("up,shift+tab", "app.focus_previous", show=False, priority=True),
         Binding("f1", "keys", "Keys", key_display="F1"),

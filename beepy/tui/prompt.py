@@ -4,7 +4,6 @@ import re
 from typing import ClassVar, Final
 
 from rich.segment import Segment
-from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
@@ -86,13 +85,6 @@ class Prompt(Vertical):
         self.display = True
         self.screen.set_focus(self._input)  # at once: the next key may be there already
         self._suggest()
-
-    def takes(self, key: events.Key) -> bool:
-        """Add a character that another widget got, if it is one and this is open."""
-        if not (self.kind and key.is_printable and key.character):
-            return False
-        self._input.insert_text_at_cursor(key.character)
-        return True
 
     def close(self) -> None:
         """Ask no more."""

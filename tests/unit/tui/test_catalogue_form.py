@@ -8,6 +8,7 @@ from textual.app import App
 from beepy.tui.catalogue_controls import Text
 from beepy.tui.catalogue_form import AS_ROOT, Form, Program
 from beepy.tui.catalogue_items import Box, Details, Group, Item, Kind
+from beepy.tui.keyboard import Keyboard
 from tests.support.piloted import Driver, drive
 
 ITEM = Item("exitsnoop", "threads that end", bundled=True)
@@ -38,9 +39,14 @@ class Host(App[list[str]]):
     ) -> None:
         super().__init__()
         self.animation_level = "none"
+        self.keyboard = Keyboard(self)
         self.form = Form(
             ITEM, Details(groups=[Group("options", boxes)]), program, {} if kept is None else kept
         )
+
+    async def on_event(self, event: events.Event) -> None:
+        if not self.keyboard.holds(event):
+            await super().on_event(event)
 
     def on_mount(self) -> None:
         self.push_screen(self.form, self.exit)
