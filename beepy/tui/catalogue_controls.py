@@ -34,7 +34,11 @@ class Changed(Message):
 class Text(Input):
     """A line of text; ``default`` stands in it until something is typed."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", "Run", key_display="Enter")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "Run", key_display="Enter"),
+        Binding("escape", "screen.back", "Back", key_display="Esc"),
+        Binding("f1", "screen.keys", "Keys", key_display="F1"),
+    ]
 
     def __init__(self, text: str, default: str) -> None:
         placeholder = excerpt(default, _MAX_PLACEHOLDER)

@@ -29,7 +29,7 @@ _KEYS: Final = (
     ("Space", "change a check box; the next of several values"),
     ("Enter", "run what the command line says"),
     ("Esc", "back to the images"),
-    ("F1", "these keys"),
+    ("?, F1", "these keys; in a text F1 alone"),
     ("Ctrl-C", "quit"),
 )
 
@@ -156,7 +156,9 @@ class Form(Screen[list[str] | None]):
         Binding("escape", "back", "Back", key_display="Esc"),
         Binding("down,tab", "app.focus_next", show=False, priority=True),
         Binding("up,shift+tab", "app.focus_previous", show=False, priority=True),
-        Binding("f1", "keys", "Keys", key_display="F1"),
+        # a text takes this one as a character: then the footer does not show it
+        Binding("question_mark", "keys", "Keys", key_display="?"),
+        Binding("f1", "keys", show=False),
     ]
     DEFAULT_CSS = """
     Form #boxes { height: 1fr; padding: 1 0 0 0; }
