@@ -64,7 +64,7 @@ class ScreenApp(App[None]):
         self._header = Header(about, stats, self._rates, model.maps)
         self._ticks = 0
         self.keyboard = Keyboard(self)
-        self.foot = Foot()
+        self.foot = Foot(lambda: self._keeping.words)
         self.prompt = Prompt()
         self.maps = Maps(model.maps.values())
         self._said = Listing([[Segment("no map is shown", styles.DIM)]])  # where there is no map
@@ -99,9 +99,7 @@ class ScreenApp(App[None]):
 
     def on_print(self, event: events.Print) -> None:
         """Show what is written to stderr on the last line, and keep it."""
-        for line in event.text.splitlines():
-            if line.strip():
-                self.foot.tell(safe(line), keep=True)
+        self.foot.keep(event.text)
         if not self.maps.pages:
             self._said.replace([[Segment(line)] for line in self.foot.kept])
             self._said.action_move(len(self.foot.kept))
@@ -378,14 +376,13 @@ class ScreenApp(App[None]):
 
     def _show_recording(self) -> None:
         self._header.recording = self._keeping.recorded_to
-        self._refresh("header")
+        self._refresh("header", "foot")
 
     def _filter_by(self, expression: str | None) -> None:
         """Filter by an expression too, that was chosen in a dialog."""
         table = self.table
         if table and expression:
-            both = f"({table.filter}) and {expression}" if table.filter else expression
-            self._apply_filter(both)
+            self._apply_filter(table.filter_and(expression))
 
     def _apply_filter(self, expression: str) -> bool:
         """Show only rows for which an expression is true; return whether it is one."""

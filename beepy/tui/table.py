@@ -178,6 +178,10 @@ class Table(Widget, can_focus=True):
         self.filter = expression
         self.reload()
 
+    def filter_and(self, expression: str) -> str:
+        """Return the filter with one more condition."""
+        return f"({self.filter}) and {expression}" if self.filter else expression
+
     def search_for(self, text: str) -> None:
         """Mark a text."""
         self.search = Search(text)

@@ -358,6 +358,41 @@ def test_maps_and_images_have_their_places() -> None:
     use(model_of(EXITS.schema, second, other)[0], steps, batches=[rows(0, 3)])
 
 
+def test_the_bottom_line_has_the_keys_that_there_is_room_for(tmp_path: Path) -> None:
+    recording = Recording({})
+    model, decoders = model_of(EXITS.schema)
+    recording.open(decoders)
+    usual = "Space pause  Enter row  f filter  / search  t top  s sort  ? help  q quit"
+
+    async def steps(pressed: Pressed) -> None:
+        assert pressed.lines[-1] == usual
+        for columns, last in (
+            (20, "? help  q quit"),
+            (40, "Space pause  f filter  ? help  q quit"),
+        ):
+            await pressed.pilot.resize_terminal(columns, 24)
+            assert pressed.lines[-1] == last
+        await pressed.pilot.resize_terminal(120, 24)
+        assert "r record" in pressed.lines[-1]
+        await pressed.press("r", "ctrl+u")
+        await pressed.type(str(tmp_path / "rows.rec"))
+        await pressed.press("enter")
+        for _ in range(30):  # ticks, until the message is gone
+            pressed.app._tick()
+        await pressed.settle()
+        assert "r stop  ? help" in pressed.lines[-1]
+        await pressed.press("r")
+
+    use(model, steps, batches=[rows(0, 3)], recording=recording)
+
+
+def test_a_recording_has_no_key_to_record() -> None:
+    async def steps(pressed: Pressed) -> None:
+        assert "w write  ? help" in pressed.lines[-1]
+
+    use(model_of(EXITS.schema)[0], steps, batches=[rows(0, 3)], size=(120, 24))
+
+
 def test_all_keys_are_listed_and_documented() -> None:
     async def steps(pressed: Pressed) -> None:
         await pressed.press("question_mark")
