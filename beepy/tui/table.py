@@ -21,6 +21,7 @@ from beepy.events.stacks import Stacks
 from beepy.text import safe
 from beepy.tui import changes, styles
 from beepy.tui.grid import TIME, Grid
+from beepy.tui.marks import sort_mark, sorted_by
 from beepy.tui.model import MapModel
 from beepy.tui.rows import Rows
 from beepy.tui.search import Search
@@ -47,7 +48,7 @@ class Table(Widget, can_focus=True):
         super().__init__()
         self.model = model
         self.grid = Grid(model.decoder, has_time=not model.is_table)
-        self.rows = Rows(model.decoder)
+        self.rows = self._unsorted = Rows(model.decoder)
         self.cursor = 0  # the position of a row
         self.column = self.grid.first_column()  # the position of a column
         self.paused = False
@@ -86,8 +87,8 @@ class Table(Widget, can_focus=True):
     def reload(self) -> None:
         """Take the rows as they are now."""
         self._version, self._frozen_total = self.model.version, self.model.total
-        rows = self.model.rows()
-        self.rows = rows.ordered(self.sort) if self.sort else rows
+        self._unsorted = self.model.rows()
+        self.rows = self._unsorted.ordered(self.sort) if self.sort else self._unsorted
         if self.follows:
             self.cursor = max(len(self.rows) - 1, 0)
         self.cursor = min(self.cursor, max(len(self.rows) - 1, 0))
@@ -130,8 +131,12 @@ class Table(Widget, can_focus=True):
             self.column = shown[max(min(at + step, len(shown) - 1), 0)]
             self.redraw()
 
-    def sort_by(self, position: int) -> None:
-        """Sort by a column: the largest first, then the smallest, then as before."""
+    def sort_by(self, position: int) -> bool:
+        """Sort by a column: the largest first, then the smallest, then as before.
+
+        While it is paused, the rows that are there are sorted; at the end, the cursor stays on its
+        row, to see what came around it. Return True: there is always something to sort by.
+        """
         field = self.grid.fields[position]
         fields = (field,) if field else ()
         if self.sorted_by != position:
@@ -142,12 +147,14 @@ class Table(Widget, can_focus=True):
             self.sort, self.sorted_by = None, None
         self._top = 0
         if self.paused:
-            self.rows = self.rows.ordered(self.sort) if self.sort else self.model.rows()
-            self.cursor = 0
+            row = self.rows.arrival(self.cursor) if len(self.rows) else 0
+            self.rows = self._unsorted.ordered(self.sort) if self.sort else self._unsorted
+            self.cursor = 0 if self.sort else self.rows.position(row)
             self.redraw()
         else:
             self.cursor = 0
             self.reload()
+        return True
 
     def hide_column(self) -> None:
         """Hide the column under the cursor, and choose its neighbor."""
@@ -271,16 +278,15 @@ class Table(Widget, can_focus=True):
         segments = []
         for column, name in zip(self.grid.columns, self.grid.headings(), strict=True):
             is_chosen = column.position == self.column and self.has_focus
-            segments.append(Segment(name, styles.CHOSEN if is_chosen else styles.HEADING))
-            segments.append(Segment(self._sort_mark(column.position), styles.HEADING))
+            text, gap = name, " "
+            if self.sort and column.position == self.sorted_by:
+                text = name.rstrip()
+                gap = sort_mark(self.sort).ljust(len(name) - len(text) + 1)
+            segments.append(Segment(text, styles.CHOSEN if is_chosen else styles.HEADING))
+            segments.append(Segment(gap, styles.HEADING))
         if self._marks.counter:
             segments.append(Segment(f"{'a second':>{_RATE}}", styles.HEADING))
         return Strip(segments).adjust_cell_length(columns, styles.HEADING)
-
-    def _sort_mark(self, position: int) -> str:
-        if position != self.sorted_by or not self.sort:
-            return " "
-        return "▼" if self.sort.largest_first else "▲"
 
     def _title_strip(self, columns: int) -> Strip:
         parts: list[tuple[str, Style]] = [(self._title, styles.TITLE)]
@@ -289,6 +295,8 @@ class Table(Widget, can_focus=True):
             parts.append((f"filter: {safe(self.filter)}", styles.NOTE))
         if self.search.text:
             parts.append((f"/{safe(self.search.text)}", styles.NOTE))
+        if self.sort and self.sorted_by is not None:
+            parts.append((sorted_by(self.grid.names[self.sorted_by], self.sort), styles.NOTE))
         if self.paused:
             newer = self.model.total - self._frozen_total
             text = f"paused, {newer:,} newer" if newer and not self.model.is_table else "paused"

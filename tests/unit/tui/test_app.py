@@ -294,6 +294,30 @@ def test_rows_are_sorted_and_columns_arranged() -> None:
     use(model_of(EXITS.schema)[0], steps, batches=[rows(0, 30)])
 
 
+def test_rows_that_are_paused_are_sorted_and_found_again_where_they_came() -> None:
+    async def steps(pressed: Pressed) -> None:
+        table = pressed.app.table
+        assert table
+        table.column = table.grid.names.index("exit_code")
+        await pressed.press("home", "s")
+        await pressed.write(rows(1000, 50))
+        assert "sorted by exit_code▼  paused, 50 newer" in pressed.lines[1]
+        assert "exit_code▼" in pressed.lines[2]
+        await pressed.press("s", "down", "down", "down")
+        assert pids(pressed)[:4] == [0, 2, 4, 6]
+        await pressed.press("s")
+        assert "sorted" not in pressed.lines[1]
+        assert "paused, 50 newer" in pressed.lines[1]  # and they are not there
+        assert len(table.rows) == 100
+        assert (table.cursor, pids(pressed)[0]) == (6, 0)
+        table.column = table.grid.names.index("comm")
+        await pressed.press("s", "escape")
+        assert "comm▼" in pressed.lines[2].split()  # beside the name, not at the column's end
+        assert len(table.rows) == 150
+
+    use(model_of(EXITS.schema)[0], steps, batches=[rows(0, 100)])
+
+
 def test_rows_are_copied_written_and_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
