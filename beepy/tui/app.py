@@ -213,8 +213,8 @@ class ScreenApp(App[None]):
 
     def action_column(self, step: int) -> None:
         """Go to another column."""
-        if table := self.table:
-            table.move_column(step)
+        if current := self.maps.current:
+            current.move_column(step)
 
     def action_open(self) -> None:
         """Show all of a row."""
@@ -261,8 +261,8 @@ class ScreenApp(App[None]):
 
     def action_sort(self) -> None:
         """Sort by the column."""
-        if table := self.table:
-            table.sort_by(table.column)
+        if (current := self.maps.current) and not current.sort_by(current.column):
+            self.foot.tell("sort: there is one thing here")
 
     def action_hide(self) -> None:
         """Hide the column."""
