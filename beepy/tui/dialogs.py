@@ -55,6 +55,10 @@ class Dialog(ModalScreen[str]):
         self.listing.replace(self.lines())
         self.listing.focus()
 
+    def on_resize(self) -> None:
+        """Fit the lines to the new size."""
+        self.listing.replace(self.lines())
+
     @property
     def columns(self) -> int:
         """The width of the lines."""
@@ -79,7 +83,7 @@ class RowDialog(Dialog):
     ]
 
     def __init__(self, table: Table) -> None:
-        hint = "←→ other rows   Enter filters by this value   y copies as JSON   Esc closes"
+        hint = "Esc closes   ←→ other rows   Enter filters by this value   y copies as JSON"
         super().__init__(table.name_shown, hint)
         self._table = table
         self._goes_on = not table.paused and not table.follows
@@ -121,7 +125,7 @@ class TopDialog(Dialog):
         super().__init__(f"top values of {table.grid.names[table.column]}", self._hint_text())
 
     def _hint_text(self) -> str:
-        return f"of {len(self._table.rows):,} rows   Enter filters by a value   Esc closes"
+        return f"of {len(self._table.rows):,} rows   Esc closes   Enter filters by a value"
 
     def lines(self) -> Sequence[Segments]:
         """Return a line for each value, with its count and share."""
@@ -165,7 +169,7 @@ class StacksDialog(Dialog):
     BINDINGS: ClassVar = [("space,left,right", "listing_choose")]
 
     def __init__(self, table: Table) -> None:
-        super().__init__(f"stacks of {table.name_shown}", "Enter opens and folds   Esc closes")
+        super().__init__(f"stacks of {table.name_shown}", "Esc closes   Enter opens and folds")
         self._table = table
         self._tree = Tree()
         self._frames: list[Node] = []
@@ -223,7 +227,7 @@ class ColumnsDialog(Dialog):
     ]
 
     def __init__(self, table: Table) -> None:
-        hint = "Space shows or hides   ←→ moves   a as at first   Esc closes"
+        hint = "Esc closes   Space shows or hides   ←→ moves   a as at first"
         super().__init__("columns", hint)
         self._table = table
 
@@ -273,7 +277,7 @@ class KeysDialog(Dialog):
     """All keys."""
 
     def __init__(self) -> None:
-        super().__init__("keys", "↑↓ scroll   Esc closes", shows_cursor=False)
+        super().__init__("keys", "Esc closes   ↑↓ scroll", shows_cursor=False)
 
     def lines(self) -> Sequence[Segments]:
         """Return the table of keys."""

@@ -50,6 +50,13 @@ class Pressed:
         await self.pilot.pause(0)
         await self.press()
 
+    async def resize(self, columns: int, lines: int) -> None:
+        """Change the terminal's size; textual takes its time to tell the widgets."""
+        await self.pilot.resize_terminal(columns, lines)
+        while self.app.screen.size != (columns, lines):
+            await self.pilot.pause(0.01)
+        await self.press()
+
     async def type(self, text: str) -> None:
         """Type into the prompt, at once: a key takes 30 ms here."""
         self.app.prompt._input.insert_text_at_cursor(text)

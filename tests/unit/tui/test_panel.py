@@ -39,7 +39,7 @@ def test_bars_grow_to_the_end_of_the_line() -> None:
         await pressed.press("escape")
         assert "paused" not in pressed.lines[1]
         assert "hist_latency: 21 events" in pressed.lines[1]
-        await pressed.pilot.resize_terminal(120, 24)
+        await pressed.resize(120, 24)
         assert bars(pressed)[1] == ("2", 83)
         for key in ("f", "slash", "t", "s", "x", "c", "y", "w", "enter", "home", "up"):
             await pressed.press(key)
@@ -118,7 +118,7 @@ def test_a_pause_keeps_the_counts_that_are_sorted() -> None:
     async def steps(pressed: Pressed) -> None:
         await pressed.press("space", "s", "s")
         await pressed.write(ring(counter, [Exits.record(b"b", 8)] * 3))
-        await pressed.pilot.resize_terminal(130, 30)
+        await pressed.resize(130, 30)
         await pressed.press()
         assert [row[0] for row in counts(pressed)] == ["1", "2"]
         assert "counter_exits: 3 events" in pressed.lines[1]

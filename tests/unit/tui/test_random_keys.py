@@ -91,7 +91,7 @@ def test_random_keys(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
                 await pressed.write(made)
             if random_.random() < 0.05:
                 size = random_.randrange(1, 150), random_.randrange(1, 50)
-                await pressed.pilot.resize_terminal(*size)
+                await pressed.resize(*size)
             choices = TYPED if pressed.app.prompt.kind else [*KEYS, *KEYS, "escape", "enter"]
             await pressed.press(random_.choice(choices))
             assert all(line.isprintable() for line in pressed.lines), pressed.text
