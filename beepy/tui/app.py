@@ -248,11 +248,10 @@ class ScreenApp(App[None]):
 
     def action_time(self, step: int) -> None:
         """Go to a row that came a twentieth of all the time later, or earlier."""
-        table, timeline = self.table, self._model.timeline
-        row = table.current() if table else None
-        if table and timeline and row:
+        if (table := self.table) and (timeline := self._model.timeline):
             begin, end = timeline.span
-            table.move_to_time(row.time_ns + step * (end - begin) // _JUMPS)
+            if not table.move_in_time(step * (end - begin) // _JUMPS):
+                self.foot.tell("the rows are sorted: s goes back to the order of time")
             self._refresh("timeline")
 
     def action_zoom(self) -> None:

@@ -118,10 +118,20 @@ class Table(Widget, can_focus=True):
         if rows < 0 or not self.follows:  # else it is at the end
             self.move_to(self.cursor + rows)
 
-    def move_to_time(self, time_ns: int) -> None:
-        """Put the cursor on the first row that came then, or later."""
-        if not self.sort:
-            self.move_to(self.rows.at(time_ns))
+    def move_in_time(self, step_ns: int) -> bool:
+        """Put the cursor on the first row that came so much later, or earlier (negative).
+
+        In a time without rows it goes on to the next that there are. Return whether there is an
+        order of time.
+        """
+        row = self.current()
+        if row and not self.sort:
+            place = self.rows.at(row.time_ns + step_ns)
+            first = self.rows.at(row.time_ns)
+            if step_ns < 0 and place == first > 0:
+                place = self.rows.at(self.rows.row(first - 1).time_ns)
+            self.move_to(place)
+        return not self.sort
 
     def move_column(self, step: int) -> None:
         """Choose the next column to the right (1) or to the left (-1)."""
