@@ -23,7 +23,7 @@ from beepy.errors import OutputError
 from beepy.text import excerpt, safe
 from beepy.tui import catalogue_facts
 from beepy.tui.catalogue_form import AS_ROOT, Form, Program
-from beepy.tui.catalogue_items import UNREAD, Details, Fact, Item
+from beepy.tui.catalogue_items import UNREAD, Details, Fact, Item, Remembered
 from beepy.tui.catalogue_style import BREAKPOINTS, CSS, THEME, Keys, title
 from beepy.tui.driver import TerminalDriver
 from beepy.tui.keyboard import Keyboard
@@ -111,7 +111,11 @@ class _List(Screen[None]):
     """
 
     def __init__(
-        self, items: Sequence[Item], details: Callable[[str], Details], program: Program
+        self,
+        items: Sequence[Item],
+        details: Callable[[str], Details],
+        program: Program,
+        remembered: Remembered,
     ) -> None:
         super().__init__()
         self._items = items
@@ -119,7 +123,7 @@ class _List(Screen[None]):
         self._program = program
         self._known: dict[str, Details] = {}
         self._is_reading = False
-        self._kept: dict[str, dict[str, str]] = {}  # texts in the boxes of forms
+        self._remembered = remembered
         self._shown: list[Item] = []
         self._facts = Static("", markup=False)
         self._title = Static("", id="title", markup=False)
@@ -137,8 +141,11 @@ class _List(Screen[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        """Show all images, and the first one's facts."""
+        """Show all images, and the facts of the one that was run last, or of the first one."""
         self._filter("")
+        names = [item.name for item in self._shown]
+        if self._remembered.name in names:
+            self.query_one(_Images).highlighted = names.index(self._remembered.name)
         self.query_one(_Images).focus()
 
     def on_resize(self) -> None:
@@ -240,12 +247,13 @@ class _List(Screen[None]):
             self._show_facts()
             self.app.bell()
             return
-        kept = self._kept.setdefault(item.name, {})
+        kept = self._remembered.texts.setdefault(item.name, {})
         form = Form(item, self._known[item.name], self._program, kept)
         self.app.push_screen(form, self._chosen)
 
     def _chosen(self, arguments: list[str] | None) -> None:
-        if arguments:
+        if arguments and (item := self._item()):
+            self._remembered.name = item.name
             self.app.exit(arguments)
 
     def action_search(self) -> None:
@@ -278,7 +286,8 @@ def _line(item: Item, name_columns: int, columns: int) -> Content:
 class Catalogue(App[list[str]]):
     """Returns the arguments of ``beepy`` that run the chosen image, None if nothing was chosen.
 
-    ``details`` is called in a thread with an image's name. ``was_ended``: a signal has ended it.
+    ``details`` is called in a thread with an image's name; ``remembered`` is what the catalogue
+    begins with, and what it was left with. ``was_ended``: a signal has ended it.
     ``failure`` is why it could not go on, if it could not.
     """
 
@@ -295,6 +304,7 @@ class Catalogue(App[list[str]]):
         items: Sequence[Item],
         details: Callable[[str], Details],
         program: Program = AS_ROOT,
+        remembered: Remembered | None = None,
     ) -> None:
         super().__init__(driver_class=TerminalDriver, ansi_color=True)
         self.theme = THEME
@@ -302,7 +312,7 @@ class Catalogue(App[list[str]]):
         self.was_ended = False
         self.failure: Exception | None = None
         self.keyboard = Keyboard(self)
-        self._list = _List(items, details, program)
+        self._list = _List(items, details, program, remembered or Remembered())
 
     async def on_event(self, event: events.Event) -> None:
         """Take one key after the other."""

@@ -260,12 +260,16 @@ class Form(Screen[list[str] | None]):
                 row.show_error(error)
                 row.focus_box()
                 return
+        self._keep()
         self.dismiss(self.arguments())
 
     def action_back(self) -> None:
         """Go back to the list, which keeps what has been filled in."""
-        self._kept.update({row.box.title: row.text for row in self._rows()})
+        self._keep()
         self.dismiss(None)
+
+    def _keep(self) -> None:
+        self._kept.update({row.box.title: row.text for row in self._rows()})
 
     def action_keys(self) -> None:
         """Show all keys."""
