@@ -46,9 +46,8 @@ class ScreenApp(App[None]):
             for row in keys.TABLE
             if row.keys
         ],
-        Binding("ctrl+c", "leave", show=False, priority=True),
+        Binding("ctrl+c", "end", show=False, priority=True),
     ]
-    CSS: ClassVar[str] = "Screen { layout: vertical; }"
 
     def __init__(
         self, model: Model, about: About, stats: RunStats, recording: Recording | None
@@ -105,8 +104,10 @@ class ScreenApp(App[None]):
             self._said.action_move(len(self.foot.kept))
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Let the keys follow the mouse."""
-        if self.maps.choose(event.widget):
+        """Let the keys follow the mouse, unless the prompt has them."""
+        if self.prompt.kind:
+            self.prompt.take_keys()
+        elif self.maps.choose(event.widget):
             self._refresh("tabs", "timeline")
 
     def _refresh(self, *names: str) -> None:
@@ -271,8 +272,7 @@ class ScreenApp(App[None]):
     def action_shift(self, step: int) -> None:
         """Move the column."""
         if table := self.table:
-            table.grid.move(table.column, step)
-            table.redraw()
+            table.shift_column(step)
 
     def action_find(self, step: int) -> None:
         """Go to the next place of the text that is searched."""
@@ -327,6 +327,8 @@ class ScreenApp(App[None]):
         """End, and keep what is on the screen for the terminal after it."""
         self.last_lines = self.maps.plain_lines()
         self.exit()
+
+    action_end = action_leave  # whatever has the keys
 
     # the prompt
 

@@ -55,7 +55,7 @@ def _fields(decoder: Decoder, row: Batch, columns: int) -> Iterator[Detail]:
     fields = (*decoder.fields, *computed)
     shown, exact = every_cell_of(decoder), cells(fields, exact=True)
     names = [2 * (len(field.path) - 1) + len(safe(field.path[-1])) for field in fields]
-    name_width = min(max(names, default=0), _MAX_NAME, columns // 2)
+    name_width = min(max(names, default=0), _MAX_NAME, max(columns // 2, 1))
     values = decoder.values(row, fields)
     path: tuple[str, ...] = ()
     for field, (value,) in zip(fields, values, strict=True):

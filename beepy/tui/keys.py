@@ -55,7 +55,7 @@ TABLE: Final = (
     Key("", "", "", "End"),
     Key("question_mark", "keys", "?", "these keys", "help", 1),
     Key("ctrl+z", "suspend_process", "Ctrl-Z", "to the shell; fg comes back"),
-    Key("q,ctrl+c", "leave", "q Ctrl-C", "leave", "quit"),
+    Key("q", "leave", "q Ctrl-C", "leave", "quit"),
 )
 
 ACTIONS: Final = frozenset([row.action.partition("(")[0] for row in TABLE])

@@ -82,9 +82,14 @@ class Prompt(Vertical):
         self._label.styles.width = len(kind) + 2
         self._input.value = text
         self._input.cursor_position = len(text)
+        self._label.refresh()
         self.display = True
-        self.screen.set_focus(self._input)  # at once: the next key may be there already
+        self.take_keys()
         self._suggest()
+
+    def take_keys(self) -> None:
+        """Give the keys to what is typed, at once."""
+        self.screen.set_focus(self._input)
 
     def close(self) -> None:
         """Ask no more."""

@@ -176,6 +176,11 @@ class Table(Widget, can_focus=True):
             self.column = others[min(at, len(others) - 1)]
         self.redraw()
 
+    def shift_column(self, step: int) -> None:
+        """Move the column under the cursor to the left (-1) or to the right (1)."""
+        self.grid.move(self.column, step)
+        self.redraw()
+
     def fit(self) -> None:
         """Lay out the columns anew, before they are drawn."""
         self._lines = None

@@ -441,6 +441,38 @@ def test_leaving_keeps_what_was_seen(key: str) -> None:
     assert [line.split()[3] for line in app.last_lines[1:]] == [str(pid) for pid in range(10, 30)]
 
 
+@pytest.mark.parametrize("keys_before", [["f"], ["slash", "a"], ["w"], ["enter"], ["t"], ["c"]])
+def test_ctrl_c_leaves_whatever_has_the_keys(keys_before: list[str]) -> None:
+    async def steps(pressed: Pressed) -> None:
+        await pressed.press(*keys_before, "ctrl+c")
+
+    assert use(model_of(EXITS.schema)[0], steps, batches=[rows(0, 30)]).last_lines
+
+
+def test_the_prompt_keeps_the_keys_until_it_is_closed() -> None:
+    second = EXITS.schema._replace(map="print_second")
+
+    async def steps(pressed: Pressed) -> None:
+        first = pressed.app.table
+        assert first
+        await pressed.press("f")
+        await pressed.type("pid == 4")
+        await pressed.press("shift+tab", "tab")
+        await pressed.pilot.click(offset=(5, 5))
+        await pressed.pilot.click(offset=(5, 15))  # the other map
+        await pressed.press("1", "backspace", "enter")
+        assert (first.filter, pressed.app.table) == ("pid == 4", first)
+        assert not pressed.app.prompt.kind
+        await pressed.press("slash")
+        assert pressed.lines[-3].startswith("search:")  # and no longer filter
+        await pressed.pilot.click(offset=(5, 5))
+        await pressed.press("escape", "down")
+        assert not pressed.app.prompt.kind
+
+    batches = [rows(0, 30), rows(0, 3)._replace(schema=second)]
+    use(model_of(EXITS.schema, second)[0], steps, batches=batches)
+
+
 def test_hostile_rows_are_shown_as_text() -> None:
     hostile = [b"[/]", b"\x1b[31mred", b"\xe2\x80\xae", b"[bold]x", b"\x07", b"a\nb", b"\xff"]
 
@@ -493,8 +525,10 @@ def test_long_and_nested_values_are_whole_in_the_details() -> None:
             await pressed.press("pagedown")
         assert shown == path.decode()
         await pressed.press("home")
-        for columns in (40, 20, 100, 80):
+        for columns in (1, 40, 20, 100, 80):
             await pressed.resize(columns, 24)
+            if columns == 1:
+                continue
             whole = [line for line in pressed.lines if re.match(r"│(path)? +[/\d]+ *│$", line)]
             assert len(whole) > 10
         await pressed.resize(30, 24)
