@@ -78,5 +78,6 @@ class Keyboard:
         """Wait until a widget has done all that it has been sent up to now."""
         done = asyncio.Event()
         if pump.call_later(done.set):
+            patience = None if pump is self._app else _PATIENCE
             with suppress(TimeoutError):
-                await asyncio.wait_for(done.wait(), _PATIENCE)
+                await asyncio.wait_for(done.wait(), patience)
