@@ -40,7 +40,7 @@ _KEYS: Final = (
     ("Enter", "choose: set its options, then run it"),
     ("Tab", "to the facts and back; arrows scroll them"),
     ("Esc", "clear the search"),
-    ("?", "these keys"),
+    ("?, F1", "these keys; in the search F1 alone"),
     ("Ctrl-Z", "to the shell; fg comes back"),
     ("q, Ctrl-C", "quit"),
 )
@@ -81,6 +81,9 @@ class _Search(Input):
         Binding("up,ctrl+p", "move('cursor_up')", show=False),
         Binding("pagedown", "move('page_down')", show=False),
         Binding("pageup", "move('page_up')", show=False),
+        # characters are its own: what the list has for them is not shown, but these
+        Binding("escape", "screen.clear", "Clear", key_display="Esc"),
+        Binding("f1", "screen.keys", "Keys", key_display="F1"),
     ]
 
     def action_move(self, action: str) -> None:
@@ -97,6 +100,7 @@ class _List(Screen[None]):
         Binding("tab", "app.focus_next", "Facts", key_display="Tab"),
         Binding("escape", "clear", "Clear", show=False),
         Binding("question_mark", "keys", "Keys"),
+        Binding("f1", "keys", show=False),
         Binding("q", "app.quit", "Quit"),
     ]
     DEFAULT_CSS = """
@@ -235,6 +239,11 @@ class _List(Screen[None]):
             for label, text in catalogue_facts.lines(facts, columns)
         ]
         self._facts.update(Content("\n").join([head, Content(""), *body]))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave / to the search, where it is a character."""
+        del parameters
+        return not (action == "search" and isinstance(self.focused, _Search))
 
     def action_choose(self) -> None:
         """Open the form of the image under the cursor; one that cannot be read has none."""

@@ -73,6 +73,19 @@ def test_search() -> None:
     assert drive(Catalogue(ITEMS, details), search) == ["run", "bend"]
 
 
+def test_the_bottom_line_has_the_keys_of_the_search() -> None:
+    async def search(driver: Driver) -> None:
+        assert driver.lines()[-1] == " Enter Choose  Tab Facts  / Search  ? Keys  q Quit"
+        screen = await driver.press(*"con/")
+        assert screen[1].strip() == "con/"
+        assert screen[-1] == " Enter Choose  Esc Clear  F1 Keys  Tab Facts"
+        assert "search in names" in "\n".join(await driver.press("f1"))
+        screen = await driver.press("escape", "escape")
+        assert screen[-1] == " Enter Choose  Tab Facts  / Search  ? Keys  q Quit"
+
+    assert drive(Catalogue(ITEMS, details), search) is None
+
+
 def test_a_search_takes_keys_that_come_together() -> None:
     async def search(driver: Driver) -> None:
         for key, character in (("t", "t"), ("space", " "), ("q", "q"), ("question_mark", "?")):
