@@ -112,8 +112,7 @@ def main() -> int:
 
         return candidates.main(sys.argv[2:])
     try:
-        arguments = sys.argv[1:] or _chosen()
-        code = _run(arguments) if arguments else 0
+        code = _run(sys.argv[1:]) if sys.argv[1:] else _without_arguments()
     except BeepyError as error:
         from beepy.cli import report  # noqa: PLC0415 - logging is not for --version
 
@@ -130,13 +129,14 @@ def main() -> int:
     return code if isinstance(code, int) else 0
 
 
-def _chosen() -> list[str]:
-    """Return the arguments for ``beepy`` alone: what is chosen on a terminal, else its help."""
-    if not (os.isatty(stdio.STDIN) and os.isatty(stdio.STDOUT)):
-        return ["--help"]
-    from beepy.cli import catalogue  # noqa: PLC0415 - only on terminals
+def _without_arguments() -> object:
+    """Show the images on a terminal, else the help."""
+    if os.isatty(stdio.STDIN) and os.isatty(stdio.STDOUT):
+        from beepy.cli import catalogue  # noqa: PLC0415 - only on terminals
 
-    return catalogue.choose() if catalogue.is_possible() else ["--help"]
+        if catalogue.is_possible():
+            return catalogue.main()
+    return _run(["--help"])
 
 
 def _run(arguments: list[str]) -> object:

@@ -1,13 +1,12 @@
 """``beepy`` alone on a terminal: a full-screen catalogue of the images, where textual is installed.
 
-It returns the command that the user chose, which the command line then runs as if it was typed.
+The command that the user chooses is run as if it was typed, and then the images are there again.
 """
 
 import gc
 import os
 import shlex
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +21,7 @@ from beepy.text import safe
 if TYPE_CHECKING:
     from beepy.oci.store import Entry  # only where there is a catalogue
     from beepy.tui.catalogue_form import Program
-    from beepy.tui.catalogue_items import Details, Item
+    from beepy.tui.catalogue_items import Details, Item, Remembered
 
 
 def is_possible() -> bool:
@@ -31,22 +30,28 @@ def is_possible() -> bool:
     return draws_there and terminal.can_show() and terminal.has_textual()
 
 
-def choose() -> list[str]:
-    """Return the arguments that the user chose, [] if none; they become those of the process.
+def main() -> int:
+    """Let the user choose images and run them; return the exit code to end with.
 
     Raise KeyboardInterrupt if a signal ended the catalogue.
     """
-    from beepy.oci import lookup  # noqa: PLC0415 - after the decision
+    from beepy.cli import child  # noqa: PLC0415 - after the decision
+    from beepy.oci import lookup  # noqa: PLC0415 - as above
+    from beepy.tui.catalogue_items import Remembered  # noqa: PLC0415 - as above
 
     settings = Settings(storage=_path(STORAGE_VARIABLE), config_dir=_path(CONFIG_VARIABLE))
     log_to_stderr(settings)
     options = settings.registry_options()._replace(pull="never")
-    items = _items(lookup.list_images(options))
-    arguments = _shown(items, lambda name: _details(name, options))
-    if arguments:
+    remembered = Remembered()
+    while True:
+        items = _items(lookup.list_images(options))
+        arguments = _shown(items, lambda name: _details(name, options), remembered)
+        if not arguments:
+            return 0
         stdio.eprint(f"$ {safe(shlex.join(['beepy', *arguments]))}")
-        sys.argv[1:] = arguments  # what advice quotes as the command that was typed
-    return arguments
+        ended = child.run(arguments)
+        if ended.by_signal or not child.asks_for_more():
+            return ended.code
 
 
 def _path(variable: str) -> Path | None:
@@ -66,18 +71,28 @@ def _items(entries: "Sequence[tuple[Entry, bool]]") -> "list[Item]":
     return [*items.values()]
 
 
-def _shown(items: "list[Item]", read: "Callable[[str], Details]") -> list[str]:
-    """Show the catalogue; warnings about images would be written over it, ``run`` repeats them."""
+def _shown(
+    items: "list[Item]", read: "Callable[[str], Details]", remembered: "Remembered"
+) -> list[str]:
+    """Show the catalogue; warnings about images would be written over it, ``run`` repeats them.
+
+    Return the arguments that the user chose, [] if none.
+    """
     from beepy.tui.catalogue import Catalogue  # noqa: PLC0415 - textual: a quarter of a second
     from beepy.tui.driver import TerminalDriver  # noqa: PLC0415 - as above
-    from beepy.tui.terminal_file import UNHANDLED, TerminalFile  # noqa: PLC0415 - as above
+    from beepy.tui.terminal_file import (  # noqa: PLC0415 - as above
+        OF_TEXTUAL,
+        UNHANDLED,
+        TerminalFile,
+    )
 
     collector_was_enabled = gc.isenabled()
     gc.enable()  # screens are garbage with cycles
     with terminal.colors():
-        app = Catalogue(items, read, _program())
+        app = Catalogue(items, read, _program(), remembered)
     log.set_warning_handler(lambda _: None)
-    handlers = {number: signal.getsignal(number) for number in (*signals.END_SIGNALS, *UNHANDLED)}
+    changed = (*signals.END_SIGNALS, *OF_TEXTUAL, *UNHANDLED)
+    handlers = {number: signal.getsignal(number) for number in changed}
     TerminalDriver.file = file = TerminalFile()
     try:
         for number in UNHANDLED:
@@ -87,7 +102,7 @@ def _shown(items: "list[Item]", read: "Callable[[str], Details]") -> list[str]:
     finally:
         file.close()
         log.set_warning_handler(None)
-        for number, handler in handlers.items():  # asyncio had its own
+        for number, handler in handlers.items():  # asyncio and textual had theirs
             signal.signal(number, handler)
         if not collector_was_enabled:
             gc.disable()

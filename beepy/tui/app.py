@@ -21,6 +21,7 @@ from beepy.tui.driver import TerminalDriver
 from beepy.tui.foot import Foot
 from beepy.tui.header import Header, Rates
 from beepy.tui.keeping import Keeping, file_name
+from beepy.tui.keyboard import Keyboard
 from beepy.tui.line import Line, Listing, Segments
 from beepy.tui.maps import Maps
 from beepy.tui.model import Model
@@ -45,9 +46,8 @@ class ScreenApp(App[None]):
             for row in keys.TABLE
             if row.keys
         ],
-        Binding("ctrl+c", "leave", show=False, priority=True),
+        Binding("ctrl+c", "end", show=False, priority=True),
     ]
-    CSS: ClassVar[str] = "Screen { layout: vertical; }"
 
     def __init__(
         self, model: Model, about: About, stats: RunStats, recording: Recording | None
@@ -62,7 +62,8 @@ class ScreenApp(App[None]):
         self._rates = Rates()
         self._header = Header(about, stats, self._rates, model.maps)
         self._ticks = 0
-        self.foot = Foot()
+        self.keyboard = Keyboard(self)
+        self.foot = Foot(lambda: self._keeping.words)
         self.prompt = Prompt()
         self.maps = Maps(model.maps.values())
         self._said = Listing([[Segment("no map is shown", styles.DIM)]])  # where there is no map
@@ -97,16 +98,16 @@ class ScreenApp(App[None]):
 
     def on_print(self, event: events.Print) -> None:
         """Show what is written to stderr on the last line, and keep it."""
-        for line in event.text.splitlines():
-            if line.strip():
-                self.foot.tell(safe(line), keep=True)
+        self.foot.keep(event.text)
         if not self.maps.pages:
             self._said.replace([[Segment(line)] for line in self.foot.kept])
             self._said.action_move(len(self.foot.kept))
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Let the keys follow the mouse."""
-        if self.maps.choose(event.widget):
+        """Let the keys follow the mouse, unless the prompt has them."""
+        if self.prompt.kind:
+            self.prompt.take_keys()
+        elif self.maps.choose(event.widget):
             self._refresh("tabs", "timeline")
 
     def _refresh(self, *names: str) -> None:
@@ -173,10 +174,10 @@ class ScreenApp(App[None]):
 
     # keys
 
-    def on_key(self, event: events.Key) -> None:
-        """Give to the prompt what came together with the key that opened it."""
-        if self.prompt.takes(event):
-            event.prevent_default()
+    async def on_event(self, event: events.Event) -> None:
+        """Take one key after the other."""
+        if not self.keyboard.holds(event):
+            await super().on_event(event)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave the keys to dialogs and to the prompt, except those that end."""
@@ -213,8 +214,8 @@ class ScreenApp(App[None]):
 
     def action_column(self, step: int) -> None:
         """Go to another column."""
-        if table := self.table:
-            table.move_column(step)
+        if current := self.maps.current:
+            current.move_column(step)
 
     def action_open(self) -> None:
         """Show all of a row."""
@@ -248,11 +249,10 @@ class ScreenApp(App[None]):
 
     def action_time(self, step: int) -> None:
         """Go to a row that came a twentieth of all the time later, or earlier."""
-        table, timeline = self.table, self._model.timeline
-        row = table.current() if table else None
-        if table and timeline and row:
+        if (table := self.table) and (timeline := self._model.timeline):
             begin, end = timeline.span
-            table.move_to_time(row.time_ns + step * (end - begin) // _JUMPS)
+            if not table.move_in_time(step * (end - begin) // _JUMPS):
+                self.foot.tell("the rows are sorted: s goes back to the order of time")
             self._refresh("timeline")
 
     def action_zoom(self) -> None:
@@ -261,8 +261,8 @@ class ScreenApp(App[None]):
 
     def action_sort(self) -> None:
         """Sort by the column."""
-        if table := self.table:
-            table.sort_by(table.column)
+        if (current := self.maps.current) and not current.sort_by(current.column):
+            self.foot.tell("sort: there is one thing here")
 
     def action_hide(self) -> None:
         """Hide the column."""
@@ -272,8 +272,7 @@ class ScreenApp(App[None]):
     def action_shift(self, step: int) -> None:
         """Move the column."""
         if table := self.table:
-            table.grid.move(table.column, step)
-            table.redraw()
+            table.shift_column(step)
 
     def action_find(self, step: int) -> None:
         """Go to the next place of the text that is searched."""
@@ -329,6 +328,8 @@ class ScreenApp(App[None]):
         self.last_lines = self.maps.plain_lines()
         self.exit()
 
+    action_end = action_leave  # whatever has the keys
+
     # the prompt
 
     def _ask(self, kind: str, text: str) -> None:
@@ -376,14 +377,13 @@ class ScreenApp(App[None]):
 
     def _show_recording(self) -> None:
         self._header.recording = self._keeping.recorded_to
-        self._refresh("header")
+        self._refresh("header", "foot")
 
     def _filter_by(self, expression: str | None) -> None:
         """Filter by an expression too, that was chosen in a dialog."""
         table = self.table
         if table and expression:
-            both = f"({table.filter}) and {expression}" if table.filter else expression
-            self._apply_filter(both)
+            self._apply_filter(table.filter_and(expression))
 
     def _apply_filter(self, expression: str) -> bool:
         """Show only rows for which an expression is true; return whether it is one."""

@@ -23,9 +23,10 @@ from beepy.errors import OutputError
 from beepy.text import excerpt, safe
 from beepy.tui import catalogue_facts
 from beepy.tui.catalogue_form import AS_ROOT, Form, Program
-from beepy.tui.catalogue_items import UNREAD, Details, Fact, Item
+from beepy.tui.catalogue_items import UNREAD, Details, Fact, Item, Remembered
 from beepy.tui.catalogue_style import BREAKPOINTS, CSS, THEME, Keys, title
 from beepy.tui.driver import TerminalDriver
+from beepy.tui.keyboard import Keyboard
 from beepy.tui.terminal_file import UNHANDLED
 from beepy.width import pad, truncate, width
 
@@ -39,7 +40,7 @@ _KEYS: Final = (
     ("Enter", "choose: set its options, then run it"),
     ("Tab", "to the facts and back; arrows scroll them"),
     ("Esc", "clear the search"),
-    ("?", "these keys"),
+    ("?, F1", "these keys; in the search F1 alone"),
     ("Ctrl-Z", "to the shell; fg comes back"),
     ("q, Ctrl-C", "quit"),
 )
@@ -60,16 +61,12 @@ class _Images(OptionList):
         return style + _REVERSED if _CURSOR in component_classes else style
 
     def on_key(self, event: events.Key) -> None:
-        """Begin a search with a letter that is no key of its own.
-
-        Keys that come together reach the list although the cursor is in the search by then.
-        """
+        """Begin a search with a letter that is no key of its own."""
         character = event.character
-        search = self.screen.query_one(_Search)
-        keys = "" if self.screen.focused is search else " q?/"
-        if character and character.isprintable() and character not in keys:
+        if character and character.isprintable() and character not in " q?/":
             event.stop()
             event.prevent_default()
+            search = self.screen.query_one(_Search)
             self.screen.set_focus(search)
             search.value += character
             search.cursor_position = len(search.value)
@@ -84,6 +81,9 @@ class _Search(Input):
         Binding("up,ctrl+p", "move('cursor_up')", show=False),
         Binding("pagedown", "move('page_down')", show=False),
         Binding("pageup", "move('page_up')", show=False),
+        # characters are its own: what the list has for them is not shown, but these
+        Binding("escape", "screen.clear", "Clear", key_display="Esc"),
+        Binding("f1", "screen.keys", "Keys", key_display="F1"),
     ]
 
     def action_move(self, action: str) -> None:
@@ -100,6 +100,7 @@ class _List(Screen[None]):
         Binding("tab", "app.focus_next", "Facts", key_display="Tab"),
         Binding("escape", "clear", "Clear", show=False),
         Binding("question_mark", "keys", "Keys"),
+        Binding("f1", "keys", show=False),
         Binding("q", "app.quit", "Quit"),
     ]
     DEFAULT_CSS = """
@@ -114,7 +115,11 @@ class _List(Screen[None]):
     """
 
     def __init__(
-        self, items: Sequence[Item], details: Callable[[str], Details], program: Program
+        self,
+        items: Sequence[Item],
+        details: Callable[[str], Details],
+        program: Program,
+        remembered: Remembered,
     ) -> None:
         super().__init__()
         self._items = items
@@ -122,7 +127,7 @@ class _List(Screen[None]):
         self._program = program
         self._known: dict[str, Details] = {}
         self._is_reading = False
-        self._kept: dict[str, dict[str, str]] = {}  # texts in the boxes of forms
+        self._remembered = remembered
         self._shown: list[Item] = []
         self._facts = Static("", markup=False)
         self._title = Static("", id="title", markup=False)
@@ -140,8 +145,11 @@ class _List(Screen[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        """Show all images, and the first one's facts."""
+        """Show all images, and the facts of the one that was run last, or of the first one."""
         self._filter("")
+        names = [item.name for item in self._shown]
+        if self._remembered.name in names:
+            self.query_one(_Images).highlighted = names.index(self._remembered.name)
         self.query_one(_Images).focus()
 
     def on_resize(self) -> None:
@@ -232,6 +240,11 @@ class _List(Screen[None]):
         ]
         self._facts.update(Content("\n").join([head, Content(""), *body]))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave / to the search, where it is a character."""
+        del parameters
+        return not (action == "search" and isinstance(self.focused, _Search))
+
     def action_choose(self) -> None:
         """Open the form of the image under the cursor; one that cannot be read has none."""
         item = self._item()
@@ -243,12 +256,13 @@ class _List(Screen[None]):
             self._show_facts()
             self.app.bell()
             return
-        kept = self._kept.setdefault(item.name, {})
+        kept = self._remembered.texts.setdefault(item.name, {})
         form = Form(item, self._known[item.name], self._program, kept)
         self.app.push_screen(form, self._chosen)
 
     def _chosen(self, arguments: list[str] | None) -> None:
-        if arguments:
+        if arguments and (item := self._item()):
+            self._remembered.name = item.name
             self.app.exit(arguments)
 
     def action_search(self) -> None:
@@ -281,7 +295,8 @@ def _line(item: Item, name_columns: int, columns: int) -> Content:
 class Catalogue(App[list[str]]):
     """Returns the arguments of ``beepy`` that run the chosen image, None if nothing was chosen.
 
-    ``details`` is called in a thread with an image's name. ``was_ended``: a signal has ended it.
+    ``details`` is called in a thread with an image's name; ``remembered`` is what the catalogue
+    begins with, and what it was left with. ``was_ended``: a signal has ended it.
     ``failure`` is why it could not go on, if it could not.
     """
 
@@ -298,13 +313,20 @@ class Catalogue(App[list[str]]):
         items: Sequence[Item],
         details: Callable[[str], Details],
         program: Program = AS_ROOT,
+        remembered: Remembered | None = None,
     ) -> None:
         super().__init__(driver_class=TerminalDriver, ansi_color=True)
         self.theme = THEME
         self.animation_level = "none"  # over a slow line, each step is one more frame
         self.was_ended = False
         self.failure: Exception | None = None
-        self._list = _List(items, details, program)
+        self.keyboard = Keyboard(self)
+        self._list = _List(items, details, program, remembered or Remembered())
+
+    async def on_event(self, event: events.Event) -> None:
+        """Take one key after the other."""
+        if not self.keyboard.holds(event):
+            await super().on_event(event)
 
     def on_mount(self) -> None:
         """Show the list; textual itself leaves the terminal as it is after these signals.

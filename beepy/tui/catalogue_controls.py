@@ -17,7 +17,6 @@ from textual.widgets import Input, Static
 from beepy.text import excerpt
 from beepy.width import truncate
 
-_STEPS: Final = {"space": 1, "right": 1, "left": -1}
 _MAX_PLACEHOLDER: Final = 60  # characters
 
 
@@ -35,17 +34,15 @@ class Changed(Message):
 class Text(Input):
     """A line of text; ``default`` stands in it until something is typed."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", "Run", key_display="Enter")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "Run", key_display="Enter"),
+        Binding("escape", "screen.back", "Back", key_display="Esc"),
+        Binding("f1", "screen.keys", "Keys", key_display="F1"),
+    ]
 
     def __init__(self, text: str, default: str) -> None:
         placeholder = excerpt(default, _MAX_PLACEHOLDER)
         super().__init__(text, placeholder, compact=True, select_on_focus=False)
-
-    async def on_key(self, event: events.Key) -> None:
-        """Take the keys of its bindings itself; see ``Flag``."""
-        for binding in self._bindings.key_to_bindings.get(event.key, ())[:1]:
-            event.stop()
-            await self.run_action(binding.action)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Tell the form."""
@@ -69,12 +66,6 @@ class Flag(Static, can_focus=True):
         super().__init__(_flag(value=value), markup=False)
         self._value = value
 
-    def on_key(self, event: events.Key) -> None:
-        """Take the key itself: textual gives a binding's to where the cursor is by then."""
-        if event.key == "space":
-            event.stop()
-            self.action_change()
-
     def on_click(self) -> None:
         """Change it."""
         self.action_change()
@@ -95,7 +86,10 @@ class Choice(Static, can_focus=True):
     """One of several values, or none: then ``default`` is shown. A letter goes to its value."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "move(1)", "Next value", key_display="Space")
+        Binding("space", "move(1)", "Next value", key_display="Space"),
+        Binding("right", "move(1)", show=False),
+        Binding("left", "move(-1)", show=False),
+        Binding("backspace,delete", "clear", show=False),
     ]
 
     def __init__(self, text: str, choices: Sequence[str], default: str) -> None:
@@ -116,15 +110,7 @@ class Choice(Static, can_focus=True):
         self.action_move(1)
 
     def on_key(self, event: events.Key) -> None:
-        """Go to the next value, or to the next that begins with a letter; see ``Flag``."""
-        if event.key in _STEPS:
-            event.stop()
-            self.action_move(_STEPS[event.key])
-            return
-        if event.key in ("backspace", "delete"):
-            event.stop()
-            self.action_move(-self._chosen)  # back to none
-            return
+        """Go to the next value that begins with a letter."""
         letter = (event.character or "").casefold()
         count = len(self._choices)
         for steps in range(1, count if letter.isalnum() else 0):
@@ -133,6 +119,10 @@ class Choice(Static, can_focus=True):
                 event.stop()
                 self.action_move(steps)
                 return
+
+    def action_clear(self) -> None:
+        """Go back to none."""
+        self.action_move(-self._chosen)
 
     def action_move(self, steps: int) -> None:
         """Go on to another value, and tell the form."""

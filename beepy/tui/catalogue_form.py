@@ -29,7 +29,7 @@ _KEYS: Final = (
     ("Space", "change a check box; the next of several values"),
     ("Enter", "run what the command line says"),
     ("Esc", "back to the images"),
-    ("F1", "these keys"),
+    ("?, F1", "these keys; in a text F1 alone"),
     ("Ctrl-C", "quit"),
 )
 
@@ -154,10 +154,11 @@ class Form(Screen[list[str] | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "run", "Run", key_display="Enter"),
         Binding("escape", "back", "Back", key_display="Esc"),
-        # first, so that keys that come together with these go to the next box
         Binding("down,tab", "app.focus_next", show=False, priority=True),
         Binding("up,shift+tab", "app.focus_previous", show=False, priority=True),
-        Binding("f1", "keys", "Keys", key_display="F1"),
+        # a text takes this one as a character: then the footer does not show it
+        Binding("question_mark", "keys", "Keys", key_display="?"),
+        Binding("f1", "keys", show=False),
     ]
     DEFAULT_CSS = """
     Form #boxes { height: 1fr; padding: 1 0 0 0; }
@@ -259,12 +260,16 @@ class Form(Screen[list[str] | None]):
                 row.show_error(error)
                 row.focus_box()
                 return
+        self._keep()
         self.dismiss(self.arguments())
 
     def action_back(self) -> None:
         """Go back to the list, which keeps what has been filled in."""
-        self._kept.update({row.box.title: row.text for row in self._rows()})
+        self._keep()
         self.dismiss(None)
+
+    def _keep(self) -> None:
+        self._kept.update({row.box.title: row.text for row in self._rows()})
 
     def action_keys(self) -> None:
         """Show all keys."""

@@ -89,3 +89,15 @@ class Details(NamedTuple):
 
 UNREAD: Final = Details()
 """An image that is not read yet."""
+
+
+class Remembered:
+    """What is kept from one time that the catalogue is shown to the next.
+
+    ``texts`` are those in the boxes of each image's form, by their titles; ``name`` is the image
+    that was run last.
+    """
+
+    def __init__(self) -> None:
+        self.texts: dict[str, dict[str, str]] = {}
+        self.name = ""

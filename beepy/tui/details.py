@@ -18,7 +18,8 @@ from beepy.width import width, wrap
 
 FIRST_FIELD: Final = 3  # the line below what is known of the row, and an empty one
 _MAX_RAW: Final = 1024  # bytes
-_PER_LINE: Final = 16
+_SIZES: Final = (16, 8, 4, 2)  # bytes of a line
+_AROUND: Final = 7  # columns of a line beside four for each byte
 _MAX_NAME: Final = 32  # columns
 _MAX_TEXT: Final = 1 << 14  # characters of a value
 
@@ -43,7 +44,9 @@ def details(stacks: Stacks, decoder: Decoder, row: Batch, columns: int) -> list[
     for title, raw in _raw(row):
         lines.append(Detail([]))
         lines.append(Detail([Segment(f"{title}, {len(raw)} bytes", styles.DIM)]))
-        lines += [Detail([Segment(line, styles.DIM)]) for line in _dump(raw[:_MAX_RAW])]
+        lines += [Detail([Segment(line, styles.DIM)]) for line in _dump(raw[:_MAX_RAW], columns)]
+        if len(raw) > _MAX_RAW:
+            lines.append(Detail([Segment(f"... {len(raw) - _MAX_RAW} more", styles.DIM)]))
     return lines
 
 
@@ -52,7 +55,7 @@ def _fields(decoder: Decoder, row: Batch, columns: int) -> Iterator[Detail]:
     fields = (*decoder.fields, *computed)
     shown, exact = every_cell_of(decoder), cells(fields, exact=True)
     names = [2 * (len(field.path) - 1) + len(safe(field.path[-1])) for field in fields]
-    name_width = min(max(names, default=0), _MAX_NAME)
+    name_width = min(max(names, default=0), _MAX_NAME, max(columns // 2, 1))
     values = decoder.values(row, fields)
     path: tuple[str, ...] = ()
     for field, (value,) in zip(fields, values, strict=True):
@@ -72,8 +75,14 @@ def _fields(decoder: Decoder, row: Batch, columns: int) -> Iterator[Detail]:
 
 
 def _wrapped(name: str, text: str, other: str, name_width: int, columns: int) -> Iterator[Segments]:
-    """Yield the lines of a field: its name, its text, and another form of it if there is room."""
-    room = max(columns - name_width - 2, 16)
+    """Yield the lines of a field: its name, its text, and another form of it if there is room.
+
+    A name that is too long has lines of its own.
+    """
+    if width(name) > name_width:
+        yield from [[Segment(line, styles.NAME)] for line in wrap(name, max(columns, 1))]
+        name = ""
+    room = max(columns - name_width - 2, 1)
     lines = wrap(text, room) or [""]
     for number, line in enumerate(lines):
         heading = Segment(f"{'' if number else name:<{name_width}}  ", styles.NAME)
@@ -93,8 +102,9 @@ def _raw(row: Batch) -> Iterator[tuple[str, bytes]]:
         yield title, part.raw[: part.stride]
 
 
-def _dump(raw: bytes) -> Iterator[str]:
-    for at in range(0, len(raw), _PER_LINE):
-        piece = raw[at : at + _PER_LINE]
+def _dump(raw: bytes, columns: int) -> Iterator[str]:
+    size = next((size for size in _SIZES if 4 * size + _AROUND <= columns), 1)
+    for at in range(0, len(raw), size):
+        piece = raw[at : at + size]
         text = "".join([chr(byte) if 0x20 <= byte < 0x7F else "." for byte in piece])
-        yield f"{at:04x}  {piece.hex(' '):<{3 * _PER_LINE - 1}}  {text}"
+        yield f"{at:04x}  {piece.hex(' '):<{3 * size - 1}}  {text}"

@@ -39,7 +39,8 @@ class Dialog(ModalScreen[str]):
     def __init__(self, title: str, hint: str, *, shows_cursor: bool = True) -> None:
         super().__init__()
         self._title = title
-        self._hint = hint
+        self.hint = hint
+        self.hint_line = Line(lambda _: [Segment(self.hint, styles.DIM)])
         self.listing = Listing(shows_cursor=shows_cursor)
 
     def compose(self) -> ComposeResult:
@@ -47,12 +48,16 @@ class Dialog(ModalScreen[str]):
         with Vertical() as box:
             box.border_title = Content(self._title)  # a text would be markup
             yield self.listing
-            yield Line(lambda _: [Segment(self._hint, styles.DIM)])
+            yield self.hint_line
 
     def on_mount(self) -> None:
         """Show the lines."""
         self.listing.replace(self.lines())
         self.listing.focus()
+
+    def on_resize(self) -> None:
+        """Fit the lines to the new size."""
+        self.listing.replace(self.lines())
 
     @property
     def columns(self) -> int:
@@ -78,7 +83,7 @@ class RowDialog(Dialog):
     ]
 
     def __init__(self, table: Table) -> None:
-        hint = "←→ other rows   Enter filters by this value   y copies as JSON   Esc closes"
+        hint = "Esc closes   ←→ other rows   Enter filters by this value   y copies as JSON"
         super().__init__(table.name_shown, hint)
         self._table = table
         self._goes_on = not table.paused and not table.follows
@@ -120,7 +125,7 @@ class TopDialog(Dialog):
         super().__init__(f"top values of {table.grid.names[table.column]}", self._hint_text())
 
     def _hint_text(self) -> str:
-        return f"of {len(self._table.rows):,} rows   Enter filters by a value   Esc closes"
+        return f"of {len(self._table.rows):,} rows   Esc closes   Enter filters by a value"
 
     def lines(self) -> Sequence[Segments]:
         """Return a line for each value, with its count and share."""
@@ -148,9 +153,9 @@ class TopDialog(Dialog):
 
     def tick(self) -> None:
         """Count again."""
-        self._hint = self._hint_text()
+        self.hint = self._hint_text()
         self.listing.replace(self.lines())
-        self.query_one(Line).refresh()
+        self.hint_line.refresh()
 
     def on_listing_chosen(self, event: Listing.Chosen) -> None:
         """Filter by the value."""
@@ -164,7 +169,7 @@ class StacksDialog(Dialog):
     BINDINGS: ClassVar = [("space,left,right", "listing_choose")]
 
     def __init__(self, table: Table) -> None:
-        super().__init__(f"stacks of {table.name_shown}", "Enter opens and folds   Esc closes")
+        super().__init__(f"stacks of {table.name_shown}", "Esc closes   Enter opens and folds")
         self._table = table
         self._tree = Tree()
         self._frames: list[Node] = []
@@ -222,7 +227,7 @@ class ColumnsDialog(Dialog):
     ]
 
     def __init__(self, table: Table) -> None:
-        hint = "Space shows or hides   ←→ moves   a as at first   Esc closes"
+        hint = "Esc closes   Space shows or hides   ←→ moves   a as at first"
         super().__init__("columns", hint)
         self._table = table
 
@@ -272,7 +277,7 @@ class KeysDialog(Dialog):
     """All keys."""
 
     def __init__(self) -> None:
-        super().__init__("keys", "↑↓ scroll   Esc closes", shows_cursor=False)
+        super().__init__("keys", "Esc closes   ↑↓ scroll", shows_cursor=False)
 
     def lines(self) -> Sequence[Segments]:
         """Return the table of keys."""

@@ -1,5 +1,7 @@
 """Files that keys make: the rows here, and recordings. Each method returns what it did, to show."""
 
+from collections.abc import Mapping
+
 from beepy.text import safe
 from beepy.tui.copies import write
 from beepy.tui.maps import MapWidget
@@ -22,6 +24,13 @@ class Keeping:
     def can_record(self) -> bool:
         """Whether this is a run, and no recording."""
         return self._recording is not None
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """What keys do now, where it is not what they usually do: for the line at the bottom."""
+        if not self.can_record:
+            return {"record": ""}
+        return {"record": "stop"} if self.recorded_to else {}
 
     def write(self, path: str, table: Table) -> str:
         """Write the rows of a table to a new file. Raise OutputError."""

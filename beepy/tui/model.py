@@ -12,7 +12,7 @@ from beepy.events.decoder import Decoder
 from beepy.events.order import default_order
 from beepy.obj.spec import Role
 from beepy.outputs import RowOptions
-from beepy.outputs.columns.panel import Panel
+from beepy.outputs.columns.panel import Drawing, Panel, PanelOrder
 from beepy.tui.kept import KeptRows
 from beepy.tui.rows import Rows
 
@@ -111,11 +111,19 @@ class MapModel:
         with self._lock:
             return self._last[0]
 
-    def lines(self, width: int, height: int) -> list[str]:
+    def draw(self, width: int, height: int, order: PanelOrder | None) -> Drawing:
         """Return what the panel shows."""
         assert self.panel, "other maps have rows"
         with self._lock:
-            return self.panel.lines(width, height)
+            if self.panel.sorting:
+                return self.panel.sorting.draw(width, height, order)
+            return Drawing(self.panel.lines(width, height))
+
+    def hold(self, *, held: bool) -> None:
+        """Let the panel show what it shows now, or what is added."""
+        if self.panel and self.panel.sorting:
+            with self._lock:
+                self.panel.sorting.hold(held)
 
 
 class Model:
@@ -156,4 +164,4 @@ class Model:
 
         value_key = self._options.values.get(schema)
         bounds = self._options.bounds.get(schema, ())
-        return panels.make_panel(decoder, value_key, bounds, can_redraw=False)
+        return panels.make_panel(decoder, value_key, bounds, can_redraw=False, sortable=True)

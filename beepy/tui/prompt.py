@@ -4,7 +4,6 @@ import re
 from typing import ClassVar, Final
 
 from rich.segment import Segment
-from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
@@ -83,16 +82,14 @@ class Prompt(Vertical):
         self._label.styles.width = len(kind) + 2
         self._input.value = text
         self._input.cursor_position = len(text)
+        self._label.refresh()
         self.display = True
-        self.screen.set_focus(self._input)  # at once: the next key may be there already
+        self.take_keys()
         self._suggest()
 
-    def takes(self, key: events.Key) -> bool:
-        """Add a character that another widget got, if it is one and this is open."""
-        if not (self.kind and key.is_printable and key.character):
-            return False
-        self._input.insert_text_at_cursor(key.character)
-        return True
+    def take_keys(self) -> None:
+        """Give the keys to what is typed, at once."""
+        self.screen.set_focus(self._input)
 
     def close(self) -> None:
         """Ask no more."""

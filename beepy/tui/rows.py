@@ -47,6 +47,14 @@ class Rows:
         """Return one row as a batch."""
         return next(self.window(position, 1))
 
+    def arrival(self, position: int) -> int:
+        """Return the position that a row has in the order of the batches."""
+        return position if self._order is None else self._order[position]
+
+    def position(self, arrival: int) -> int:
+        """Return the position of a row that has this one in the order of the batches."""
+        return arrival if self._order is None else self._order.index(arrival)
+
     def at(self, time_ns: int) -> int:
         """Return the position of the first row that was read then or later, in their order."""
         times = [batch.time_ns for batch in self.batches]

@@ -15,7 +15,7 @@ from beepy.session import Run
 from beepy.tui.about import About
 from beepy.tui.model import Model
 from beepy.tui.recording import Recording
-from beepy.tui.terminal_file import UNHANDLED, TerminalFile
+from beepy.tui.terminal_file import OF_TEXTUAL, UNHANDLED, TerminalFile
 from beepy.tui.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ _log = Log(__name__)
 
 SCROLLBACK: Final = 10_000  # rows that are kept of each map
 REPLAYED: Final = 1_000_000  # the same of a recording
-# textual handles these, and goes on to do so when it has left the terminal
-_SIGNALS: Final = (signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH)
 
 
 class Showing:
@@ -77,7 +75,7 @@ class Showing:
         """
         worker = threads.start(lambda: self._iterate(running), "run")
         failure: Exception | None = None
-        handlers = {number: signal.getsignal(number) for number in (*_SIGNALS, *UNHANDLED)}
+        handlers = {number: signal.getsignal(number) for number in (*OF_TEXTUAL, *UNHANDLED)}
         for number in UNHANDLED:
             if handlers[number] == signal.SIG_DFL:
                 signal.signal(number, lambda *_: self.leave())

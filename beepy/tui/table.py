@@ -21,6 +21,7 @@ from beepy.events.stacks import Stacks
 from beepy.text import safe
 from beepy.tui import changes, styles
 from beepy.tui.grid import TIME, Grid
+from beepy.tui.marks import sort_mark, sorted_by
 from beepy.tui.model import MapModel
 from beepy.tui.rows import Rows
 from beepy.tui.search import Search
@@ -47,7 +48,7 @@ class Table(Widget, can_focus=True):
         super().__init__()
         self.model = model
         self.grid = Grid(model.decoder, has_time=not model.is_table)
-        self.rows = Rows(model.decoder)
+        self.rows = self._unsorted = Rows(model.decoder)
         self.cursor = 0  # the position of a row
         self.column = self.grid.first_column()  # the position of a column
         self.paused = False
@@ -86,8 +87,8 @@ class Table(Widget, can_focus=True):
     def reload(self) -> None:
         """Take the rows as they are now."""
         self._version, self._frozen_total = self.model.version, self.model.total
-        rows = self.model.rows()
-        self.rows = rows.ordered(self.sort) if self.sort else rows
+        self._unsorted = self.model.rows()
+        self.rows = self._unsorted.ordered(self.sort) if self.sort else self._unsorted
         if self.follows:
             self.cursor = max(len(self.rows) - 1, 0)
         self.cursor = min(self.cursor, max(len(self.rows) - 1, 0))
@@ -117,10 +118,20 @@ class Table(Widget, can_focus=True):
         if rows < 0 or not self.follows:  # else it is at the end
             self.move_to(self.cursor + rows)
 
-    def move_to_time(self, time_ns: int) -> None:
-        """Put the cursor on the first row that came then, or later."""
-        if not self.sort:
-            self.move_to(self.rows.at(time_ns))
+    def move_in_time(self, step_ns: int) -> bool:
+        """Put the cursor on the first row that came so much later, or earlier (negative).
+
+        In a time without rows it goes on to the next that there are. Return whether there is an
+        order of time.
+        """
+        row = self.current()
+        if row and not self.sort:
+            place = self.rows.at(row.time_ns + step_ns)
+            first = self.rows.at(row.time_ns)
+            if step_ns < 0 and place == first > 0:
+                place = self.rows.at(self.rows.row(first - 1).time_ns)
+            self.move_to(place)
+        return not self.sort
 
     def move_column(self, step: int) -> None:
         """Choose the next column to the right (1) or to the left (-1)."""
@@ -130,8 +141,12 @@ class Table(Widget, can_focus=True):
             self.column = shown[max(min(at + step, len(shown) - 1), 0)]
             self.redraw()
 
-    def sort_by(self, position: int) -> None:
-        """Sort by a column: the largest first, then the smallest, then as before."""
+    def sort_by(self, position: int) -> bool:
+        """Sort by a column: the largest first, then the smallest, then as before.
+
+        While it is paused, the rows that are there are sorted; at the end, the cursor stays on its
+        row, to see what came around it. Return True: there is always something to sort by.
+        """
         field = self.grid.fields[position]
         fields = (field,) if field else ()
         if self.sorted_by != position:
@@ -142,12 +157,14 @@ class Table(Widget, can_focus=True):
             self.sort, self.sorted_by = None, None
         self._top = 0
         if self.paused:
-            self.rows = self.rows.ordered(self.sort) if self.sort else self.model.rows()
-            self.cursor = 0
+            row = self.rows.arrival(self.cursor) if len(self.rows) else 0
+            self.rows = self._unsorted.ordered(self.sort) if self.sort else self._unsorted
+            self.cursor = 0 if self.sort else self.rows.position(row)
             self.redraw()
         else:
             self.cursor = 0
             self.reload()
+        return True
 
     def hide_column(self) -> None:
         """Hide the column under the cursor, and choose its neighbor."""
@@ -157,6 +174,11 @@ class Table(Widget, can_focus=True):
         others = [position for position in shown if position != self.column]
         if others:
             self.column = others[min(at, len(others) - 1)]
+        self.redraw()
+
+    def shift_column(self, step: int) -> None:
+        """Move the column under the cursor to the left (-1) or to the right (1)."""
+        self.grid.move(self.column, step)
         self.redraw()
 
     def fit(self) -> None:
@@ -177,6 +199,10 @@ class Table(Widget, can_focus=True):
         self.model.select(select)
         self.filter = expression
         self.reload()
+
+    def filter_and(self, expression: str) -> str:
+        """Return the filter with one more condition."""
+        return f"({self.filter}) and {expression}" if self.filter else expression
 
     def search_for(self, text: str) -> None:
         """Mark a text."""
@@ -267,16 +293,15 @@ class Table(Widget, can_focus=True):
         segments = []
         for column, name in zip(self.grid.columns, self.grid.headings(), strict=True):
             is_chosen = column.position == self.column and self.has_focus
-            segments.append(Segment(name, styles.CHOSEN if is_chosen else styles.HEADING))
-            segments.append(Segment(self._sort_mark(column.position), styles.HEADING))
+            text, gap = name, " "
+            if self.sort and column.position == self.sorted_by:
+                text = name.rstrip()
+                gap = sort_mark(self.sort).ljust(len(name) - len(text) + 1)
+            segments.append(Segment(text, styles.CHOSEN if is_chosen else styles.HEADING))
+            segments.append(Segment(gap, styles.HEADING))
         if self._marks.counter:
             segments.append(Segment(f"{'a second':>{_RATE}}", styles.HEADING))
         return Strip(segments).adjust_cell_length(columns, styles.HEADING)
-
-    def _sort_mark(self, position: int) -> str:
-        if position != self.sorted_by or not self.sort:
-            return " "
-        return "▼" if self.sort.largest_first else "▲"
 
     def _title_strip(self, columns: int) -> Strip:
         parts: list[tuple[str, Style]] = [(self._title, styles.TITLE)]
@@ -285,6 +310,8 @@ class Table(Widget, can_focus=True):
             parts.append((f"filter: {safe(self.filter)}", styles.NOTE))
         if self.search.text:
             parts.append((f"/{safe(self.search.text)}", styles.NOTE))
+        if self.sort and self.sorted_by is not None:
+            parts.append((sorted_by(self.grid.names[self.sorted_by], self.sort), styles.NOTE))
         if self.paused:
             newer = self.model.total - self._frozen_total
             text = f"paused, {newer:,} newer" if newer and not self.model.is_table else "paused"

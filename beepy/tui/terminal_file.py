@@ -17,6 +17,8 @@ _STDOUT: Final = 1
 _END_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # by default, these end the process, and leave the terminal as the screen has it
 UNHANDLED: Final = (signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+# textual handles these, and goes on to do so when it has left the terminal
+OF_TEXTUAL: Final = (signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH)
 _LFLAG: Final = 3  # of what tcgetattr returns
 _ENTER: Final = "\x1b[?1049h"  # what textual writes for the alternate screen, and to leave it
 _LEAVE: Final = "\x1b[?1049l"

@@ -17,6 +17,7 @@ pytestmark = [
     pytest.mark.kernel,
     pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux"),
 ]
+QUESTION = "Enter shows the images again, q quits"
 RESTORED = (False, True, False)
 COLOR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9\d|10\d)(?:;\d+)*m")
 
@@ -44,10 +45,35 @@ def test_from_the_list_to_rows_with_a_variable_set(beepy: Beepy, tmp_path: Path)
         terminal.press("Enter")
         terminal.until(" failing", meanwhile=fail)
         terminal.press("C-c")
+        terminal.until(" shown, ", QUESTION)
+        assert terminal.modes() == RESTORED
+        terminal.press("q")
+        terminal.until("code=0")
+        assert QUESTION not in terminal.screen()
+        everything = terminal.screen("-S", "-1000")
+        assert "$ beepy run exitsnoop --set trace_failed_only=true\n" in everything
+
+
+def test_from_one_run_to_the_next(beepy: Beepy, tmp_path: Path) -> None:
+    with catalogue(beepy, tmp_path) as terminal:
+        terminal.until("16 of 16 images", "print_exits: rows of")
+        terminal.press("Enter")
+        terminal.until("$ beepy run exitsnoop")
+        terminal.press("Space", "Enter")
+        terminal.until(" failing", meanwhile=fail)
+        terminal.press("q")
+        terminal.until(" shown, ", QUESTION)
+        terminal.press("Enter")
+        terminal.until("16 of 16 images", "print_exits: rows of")
+        terminal.press("Enter")
+        terminal.until("trace_failed_only [x] true")  # as it was left
+        terminal.press("Space", "Enter")
+        terminal.until("q quit", "print_exits")  # with the privileges that the first has given up
+        terminal.signal(signal.SIGTERM)
         terminal.until("code=0", " shown, ")
         assert terminal.modes() == RESTORED
         everything = terminal.screen("-S", "-1000")
-        assert "$ beepy run exitsnoop --set trace_failed_only=true\n" in everything
+        assert everything.count(" shown, ") == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -84,6 +110,8 @@ def test_an_ordinary_user_is_told_the_command_for_root(beepy: Beepy, tmp_path: P
         terminal.press("Enter")
         terminal.until("$ sudo beepy run exitsnoop")
         terminal.press("Space", "Down", "Down", "7", "Enter")  # together, as over a slow line
+        terminal.until(QUESTION)
+        terminal.press("q")
         shown = "".join(terminal.until("code=1").splitlines())
         assert "run it as root: sudo " in shown
         assert "beepy run exitsnoop --set trace_failed_only=true --set target_pid=7" in shown

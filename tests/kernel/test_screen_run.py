@@ -51,6 +51,18 @@ def test_hostile_names_and_a_resize(tmp_path: Path) -> None:
         tmux.until(lambda lines: "paused" in lines[1])
 
 
+def test_keys_of_one_read_act_one_after_the_other(tmp_path: Path) -> None:
+    with Tmux(tmp_path, [*RUN, "--where", "exit_code == 3"]) as tmux:
+        tmux.until(
+            lambda lines: "quit" in lines[23] and "rows" in lines[1],
+            lambda: exits.fork([Exit(NAME.encode(), 3)]),
+        )
+        tmux.press("f", *"pid>0", "Enter", "Space", "/", *"ends", "Enter", "s")
+        tmux.until(lambda lines: "filter: pid>0  /ends  sorted by comm▼  paused" in lines[1])
+        tmux.press("t", "Down", "Enter", "q")
+        assert tmux.until_ended() == 0
+
+
 @pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}], ids=["16 colors", "NO_COLOR"])
 def test_colors(tmp_path: Path, variables: dict[str, str]) -> None:
     with Tmux(tmp_path, RUN, variables=variables) as tmux:

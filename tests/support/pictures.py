@@ -44,7 +44,7 @@ def main() -> None:
     DIRECTORY.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name, work():
         draw("rows", launched("opensnoop", where=LS), options=f" --where '{LS}'")
-        typed = ("f", *'exit_code == 3 and comm == "')
+        typed = ("f", *'pid > 1000 and comm == "')
         draw("filter", launched("exitsnoop", where=OURS), *typed, options=f" --where '{OURS}'")
         draw("histogram", launched("runqlat"))
         draw("table", launched("xdpcount", iface="lo"), options=" --iface lo")

@@ -20,6 +20,8 @@ class Driver:
     async def press(self, *keys: str) -> list[str]:
         """Press keys, wait for what is done in threads; return the lines of the screen."""
         await self.pilot.press(*keys)
+        while (keyboard := getattr(self.app, "keyboard", None)) and keyboard.is_busy:
+            await self.pilot.pause(0)
         await self.app.workers.wait_for_complete()
         await self.pilot.pause()
         return self.lines()

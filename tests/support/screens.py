@@ -38,8 +38,24 @@ class Pressed:
 
     async def settle(self) -> None:
         """Let the app do all that it has to do."""
+        while self.app.keyboard.is_busy:
+            await self.pilot.pause(0)
         for _ in range(3):  # what is done may ask for more
             await self.pilot.pause(0)
+
+    async def press_at_once(self, *keys: str) -> None:
+        """Press keys that come in one read."""
+        for key in keys:
+            self.app.post_message(Key(key, NAMED.get(key, key if len(key) == 1 else None)))
+        await self.pilot.pause(0)
+        await self.press()
+
+    async def resize(self, columns: int, lines: int) -> None:
+        """Change the terminal's size; textual takes its time to tell the widgets."""
+        await self.pilot.resize_terminal(columns, lines)
+        while self.app.screen.size != (columns, lines):
+            await self.pilot.pause(0.01)
+        await self.press()
 
     async def type(self, text: str) -> None:
         """Type into the prompt, at once: a key takes 30 ms here."""

@@ -112,12 +112,18 @@ class Tmux:
         self.until(lambda lines: sum("500:" in line for line in lines) > 0)
         return [line for line in self.history if line.count(":") > 20]
 
-    def signal(self, *numbers: int) -> None:
-        """Send signals to the command, one right after the other."""
+    @property
+    def child(self) -> int:
+        """The process of the command."""
         shell = self._ask("display-message", "-p", "#{pane_pid}").strip()
         (child,) = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
+        return int(child)
+
+    def signal(self, *numbers: int) -> None:
+        """Send signals to the command, one right after the other."""
+        child = self.child
         for number in numbers:
-            os.kill(int(child), number)
+            os.kill(child, number)
 
     def __enter__(self) -> Self:
         return self

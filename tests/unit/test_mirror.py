@@ -189,6 +189,7 @@ ELSEWHERE: Final[dict[str, str]] = {
         ),
         "unit/tui/test_app.py",
     ),
+    "tui/marks": "unit/tui/test_app.py unit/tui/test_panel.py",
     "tui/kept": "unit/tui/test_rows.py",
     "tui/model": "unit/tui/test_rows.py unit/tui/test_app.py",
     "tui/driver": "kernel/test_screen_end.py",

@@ -1,10 +1,11 @@
 """Format rows of texts under headings, fitted to a width."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from beepy.outputs.columns.cells import Cell
 from beepy.outputs.columns.layout import Column, ColumnLayout, Rank, fit, rank_of
+from beepy.outputs.columns.panel import Drawing, Place
 from beepy.width import pad, truncate, width
 
 EMPTY_VALUES: Final = frozenset(("", 0, "0", "false"))
@@ -61,6 +62,13 @@ def format_grid(
     headings: Sequence[Heading], rows: Sequence[Sequence[str]], max_width: int | None
 ) -> list[str]:
     """Return the lines of a grid: the hidden columns, the headings, the rows."""
+    return draw_grid(headings, rows, max_width).lines
+
+
+def draw_grid(
+    headings: Sequence[Heading], rows: Sequence[Sequence[str]], max_width: int | None
+) -> Drawing:
+    """Return the same with the places of the names of the columns."""
     columns = []
     for position, heading in enumerate(headings):
         texts = [row[position] for row in rows]
@@ -71,8 +79,20 @@ def format_grid(
         columns.append(Column(heading.name, heading.right, wanted, rank))
     layout = fit(columns, max_width)
     names = [heading.name for heading in headings]
+    hidden = hidden_line([("", layout.hidden)], max_width)
     lines = [format_row(texts, headings, layout, max_width) for texts in (names, *rows)]
-    return [*hidden_line([("", layout.hidden)], max_width), *lines]
+    places = tuple(_places(headings, layout, len(hidden)))
+    return Drawing([*hidden, *lines], (len(hidden),), places)
+
+
+def _places(headings: Sequence[Heading], layout: ColumnLayout, line: int) -> Iterator[Place]:
+    start = 0
+    for position, columns in zip(layout.shown, layout.widths, strict=True):
+        name = truncate(headings[position].name, columns)
+        padded = pad(name, columns, right=headings[position].right)
+        begin = start + (len(padded) - len(name) if headings[position].right else 0)
+        yield Place(line, begin, begin + len(name), position)
+        start += len(padded) + 1
 
 
 def quantity(count: int, singular: str, plural: str = "") -> str:

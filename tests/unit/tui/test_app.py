@@ -206,6 +206,16 @@ def test_top_values_are_counted_and_filter() -> None:
     use(model_of(EXITS.schema)[0], steps, batches=half)
 
 
+def test_top_values_are_counted_while_their_box_opens() -> None:
+    async def steps(pressed: Pressed) -> None:
+        pressed.app.action_top()
+        pressed.app.screen.tick()  # type: ignore[attr-defined]  # the dialog's
+        await pressed.settle()
+        assert "of 3 rows" in pressed.text
+
+    assert use(model_of(EXITS.schema)[0], steps, batches=[rows(0, 3)]).failure is None
+
+
 def test_top_values_that_are_long_paths_are_cut_at_the_beginning() -> None:
     writer = EXITS.writer
     text = writer.array(writer.integer("char", 1), 256)
@@ -217,10 +227,10 @@ def test_top_values_that_are_long_paths_are_cut_at_the_beginning() -> None:
         for name in ("one", "two"):
             assert re.search(rf" …x+/{name}│$", pressed.line(f"x/{name}│"))
         assert max(map(len, pressed.lines)) == 80
-        await pressed.pilot.resize_terminal(60, 24)
-        await pressed.settle()
+        await pressed.resize(60, 24)
         assert max(map(len, pressed.lines)) == 60
-        assert any(line.endswith("…│") for line in pressed.lines)
+        for name in ("one", "two"):
+            assert re.search(rf" …x+/{name}│$", pressed.line(f"x/{name}│"))
 
     use(model_of(schema)[0], steps, batches=[ring(schema, records)])
 
@@ -282,6 +292,30 @@ def test_rows_are_sorted_and_columns_arranged() -> None:
         assert pressed.lines[2].split()[-1] == "comm"
 
     use(model_of(EXITS.schema)[0], steps, batches=[rows(0, 30)])
+
+
+def test_rows_that_are_paused_are_sorted_and_found_again_where_they_came() -> None:
+    async def steps(pressed: Pressed) -> None:
+        table = pressed.app.table
+        assert table
+        table.column = table.grid.names.index("exit_code")
+        await pressed.press("home", "s")
+        await pressed.write(rows(1000, 50))
+        assert "sorted by exit_code▼  paused, 50 newer" in pressed.lines[1]
+        assert "exit_code▼" in pressed.lines[2]
+        await pressed.press("s", "down", "down", "down")
+        assert pids(pressed)[:4] == [0, 2, 4, 6]
+        await pressed.press("s")
+        assert "sorted" not in pressed.lines[1]
+        assert "paused, 50 newer" in pressed.lines[1]  # and they are not there
+        assert len(table.rows) == 100
+        assert (table.cursor, pids(pressed)[0]) == (6, 0)
+        table.column = table.grid.names.index("comm")
+        await pressed.press("s", "escape")
+        assert "comm▼" in pressed.lines[2].split()  # beside the name, not at the column's end
+        assert len(table.rows) == 150
+
+    use(model_of(EXITS.schema)[0], steps, batches=[rows(0, 100)])
 
 
 def test_rows_are_copied_written_and_recorded(
@@ -348,6 +382,41 @@ def test_maps_and_images_have_their_places() -> None:
     use(model_of(EXITS.schema, second, other)[0], steps, batches=[rows(0, 3)])
 
 
+def test_the_bottom_line_has_the_keys_that_there_is_room_for(tmp_path: Path) -> None:
+    recording = Recording({})
+    model, decoders = model_of(EXITS.schema)
+    recording.open(decoders)
+    usual = "Space pause  Enter row  f filter  / search  t top  s sort  ? help  q quit"
+
+    async def steps(pressed: Pressed) -> None:
+        assert pressed.lines[-1] == usual
+        for columns, last in (
+            (20, "? help  q quit"),
+            (40, "Space pause  f filter  ? help  q quit"),
+        ):
+            await pressed.resize(columns, 24)
+            assert pressed.lines[-1] == last
+        await pressed.resize(120, 24)
+        assert "r record" in pressed.lines[-1]
+        await pressed.press("r", "ctrl+u")
+        await pressed.type(str(tmp_path / "rows.rec"))
+        await pressed.press("enter")
+        for _ in range(30):  # ticks, until the message is gone
+            pressed.app._tick()
+        await pressed.settle()
+        assert "r stop  ? help" in pressed.lines[-1]
+        await pressed.press("r")
+
+    use(model, steps, batches=[rows(0, 3)], recording=recording)
+
+
+def test_a_recording_has_no_key_to_record() -> None:
+    async def steps(pressed: Pressed) -> None:
+        assert "w write  ? help" in pressed.lines[-1]
+
+    use(model_of(EXITS.schema)[0], steps, batches=[rows(0, 3)], size=(120, 24))
+
+
 def test_all_keys_are_listed_and_documented() -> None:
     async def steps(pressed: Pressed) -> None:
         await pressed.press("question_mark")
@@ -370,6 +439,38 @@ def test_leaving_keeps_what_was_seen(key: str) -> None:
 
     app = use(model_of(EXITS.schema)[0], steps, batches=[rows(0, 30)])
     assert [line.split()[3] for line in app.last_lines[1:]] == [str(pid) for pid in range(10, 30)]
+
+
+@pytest.mark.parametrize("keys_before", [["f"], ["slash", "a"], ["w"], ["enter"], ["t"], ["c"]])
+def test_ctrl_c_leaves_whatever_has_the_keys(keys_before: list[str]) -> None:
+    async def steps(pressed: Pressed) -> None:
+        await pressed.press(*keys_before, "ctrl+c")
+
+    assert use(model_of(EXITS.schema)[0], steps, batches=[rows(0, 30)]).last_lines
+
+
+def test_the_prompt_keeps_the_keys_until_it_is_closed() -> None:
+    second = EXITS.schema._replace(map="print_second")
+
+    async def steps(pressed: Pressed) -> None:
+        first = pressed.app.table
+        assert first
+        await pressed.press("f")
+        await pressed.type("pid == 4")
+        await pressed.press("shift+tab", "tab")
+        await pressed.pilot.click(offset=(5, 5))
+        await pressed.pilot.click(offset=(5, 15))  # the other map
+        await pressed.press("1", "backspace", "enter")
+        assert (first.filter, pressed.app.table) == ("pid == 4", first)
+        assert not pressed.app.prompt.kind
+        await pressed.press("slash")
+        assert pressed.lines[-3].startswith("search:")  # and no longer filter
+        await pressed.pilot.click(offset=(5, 5))
+        await pressed.press("escape", "down")
+        assert not pressed.app.prompt.kind
+
+    batches = [rows(0, 30), rows(0, 3)._replace(schema=second)]
+    use(model_of(EXITS.schema, second)[0], steps, batches=batches)
 
 
 def test_hostile_rows_are_shown_as_text() -> None:
@@ -423,6 +524,17 @@ def test_long_and_nested_values_are_whole_in_the_details() -> None:
                     shown += piece
             await pressed.press("pagedown")
         assert shown == path.decode()
+        await pressed.press("home")
+        for columns in (1, 40, 20, 100, 80):
+            await pressed.resize(columns, 24)
+            if columns == 1:
+                continue
+            whole = [line for line in pressed.lines if re.match(r"│(path)? +[/\d]+ *│$", line)]
+            assert len(whole) > 10
+        await pressed.resize(30, 24)
+        await pressed.press("end")
+        assert pressed.line("03fc  2f 32 35 34  /254")
+        assert pressed.line("... 3076 more")
 
     use(model_of(schema)[0], steps, batches=[ring(schema, [b"\7\0\0\0" + path.ljust(4096, b"\0")])])
 
@@ -430,7 +542,7 @@ def test_long_and_nested_values_are_whole_in_the_details() -> None:
 def test_a_resize_fits_everything_anew() -> None:
     async def steps(pressed: Pressed) -> None:
         for size in ((40, 10), (200, 50), (10, 3), (80, 24)):
-            await pressed.pilot.resize_terminal(*size)
+            await pressed.resize(*size)
             await pressed.press("up")
             assert len(pressed.lines) == size[1]
             assert max(map(len, pressed.lines)) <= size[0]

@@ -9,7 +9,7 @@ from textual import events
 from textual.worker import WorkerFailed
 
 from beepy.tui.catalogue import Catalogue
-from beepy.tui.catalogue_items import Box, Details, Fact, Group, Item
+from beepy.tui.catalogue_items import Box, Details, Fact, Group, Item, Remembered
 from tests.support.piloted import Driver, drive
 
 ITEMS = (
@@ -73,6 +73,19 @@ def test_search() -> None:
     assert drive(Catalogue(ITEMS, details), search) == ["run", "bend"]
 
 
+def test_the_bottom_line_has_the_keys_of_the_search() -> None:
+    async def search(driver: Driver) -> None:
+        assert driver.lines()[-1] == " Enter Choose  Tab Facts  / Search  ? Keys  q Quit"
+        screen = await driver.press(*"con/")
+        assert screen[1].strip() == "con/"
+        assert screen[-1] == " Enter Choose  Esc Clear  F1 Keys  Tab Facts"
+        assert "search in names" in "\n".join(await driver.press("f1"))
+        screen = await driver.press("escape", "escape")
+        assert screen[-1] == " Enter Choose  Tab Facts  / Search  ? Keys  q Quit"
+
+    assert drive(Catalogue(ITEMS, details), search) is None
+
+
 def test_a_search_takes_keys_that_come_together() -> None:
     async def search(driver: Driver) -> None:
         for key, character in (("t", "t"), ("space", " "), ("q", "q"), ("question_mark", "?")):
@@ -90,6 +103,24 @@ def test_what_is_chosen_is_run() -> None:
 
     result = drive(Catalogue(ITEMS, details), choose)
     assert result == ["run", "exitsnoop", "--set", "target_pid=7"]
+
+
+def test_what_was_run_is_chosen_again_with_its_boxes_as_they_were() -> None:
+    remembered = Remembered()
+
+    async def run(driver: Driver) -> None:
+        await driver.press("end", "enter", "7", "enter")
+
+    async def again(driver: Driver) -> None:
+        assert " bend  stored here" in driver.lines()
+        screen = await driver.press("enter")
+        assert any("target_pid=7" in row for row in screen)
+        await driver.press("backspace", "8", "enter")
+
+    command = ["run", "bend", "--set", "target_pid=7"]
+    assert drive(Catalogue(ITEMS, details, remembered=remembered), run) == command
+    result = drive(Catalogue(ITEMS[1:], details, remembered=remembered), again)
+    assert result == ["run", "bend", "--set", "target_pid=8"]
 
 
 @pytest.mark.parametrize("keys", [("ctrl+c",), ("slash", "x", "ctrl+c"), ("enter", "ctrl+c")])

@@ -8,6 +8,7 @@ from textual.app import App
 from beepy.tui.catalogue_controls import Text
 from beepy.tui.catalogue_form import AS_ROOT, Form, Program
 from beepy.tui.catalogue_items import Box, Details, Group, Item, Kind
+from beepy.tui.keyboard import Keyboard
 from tests.support.piloted import Driver, drive
 
 ITEM = Item("exitsnoop", "threads that end", bundled=True)
@@ -30,6 +31,8 @@ BOXES = (
 class Host(App[list[str]]):
     """Shows a form alone."""
 
+    ENABLE_COMMAND_PALETTE = False
+
     def __init__(
         self,
         boxes: Sequence[Box],
@@ -38,9 +41,14 @@ class Host(App[list[str]]):
     ) -> None:
         super().__init__()
         self.animation_level = "none"
+        self.keyboard = Keyboard(self)
         self.form = Form(
             ITEM, Details(groups=[Group("options", boxes)]), program, {} if kept is None else kept
         )
+
+    async def on_event(self, event: events.Event) -> None:
+        if not self.keyboard.holds(event):
+            await super().on_event(event)
 
     def on_mount(self) -> None:
         self.push_screen(self.form, self.exit)
@@ -102,6 +110,25 @@ def test_keys_that_come_together_are_each_their_box_s() -> None:
         await driver.press("enter")
 
     assert drive(Host(BOXES), fill) == ["run", "exitsnoop", "--set", "count=3"]
+
+
+def test_a_question_mark_opens_the_keys_where_it_is_no_text() -> None:
+    async def look(driver: Driver) -> None:
+        assert driver.lines()[-1].endswith(" ? Keys")
+        assert "Esc Back" in driver.lines()[-1]
+        for key in ("question_mark", "f1"):  # at a check box
+            assert "back to the images" in "\n".join(await driver.press(key))
+            await driver.press("escape")
+        screen = await driver.press("down", "down", "question_mark")  # in a text
+        assert "[?" in row(screen, "count")
+        assert screen[-1].endswith(" F1 Keys")
+        assert "back to the images" in "\n".join(await driver.press("f1"))
+        screen = await driver.press("question_mark", "backspace", "down")  # at values
+        assert screen[-1].endswith(" ? Keys")
+        assert "back to the images" in "\n".join(await driver.press("question_mark"))
+        await driver.press("escape", "enter")
+
+    assert drive(Host(BOXES), look) == ["run", "exitsnoop"]
 
 
 def test_an_error_stands_at_its_box_until_it_fits() -> None:

@@ -35,7 +35,7 @@ KEYS = [
     if row.keys and row.action not in LEAVING
     for key in row.keys.split(",")
 ]
-TYPED = [*"abc=\"' ()<>~0.", "backspace", "ctrl+u", "tab", "enter", "escape"]
+TYPED = ["shift+tab", *"abc=\"' ()<>~0.", "backspace", "ctrl+u", "tab", "enter", "escape"]
 
 
 def batch(schema: Schema, random_: random.Random, number: int) -> Batch:
@@ -91,10 +91,16 @@ def test_random_keys(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
                 await pressed.write(made)
             if random_.random() < 0.05:
                 size = random_.randrange(1, 150), random_.randrange(1, 50)
-                await pressed.pilot.resize_terminal(*size)
+                await pressed.resize(*size)
             choices = TYPED if pressed.app.prompt.kind else [*KEYS, *KEYS, "escape", "enter"]
+            if random_.random() < 0.2:  # of one read: none knows what the others open
+                await pressed.press_at_once(*random_.choices([*KEYS, *TYPED], k=8))
             await pressed.press(random_.choice(choices))
             assert all(line.isprintable() for line in pressed.lines), pressed.text
+
+        await pressed.press(*["escape"] * 5)
+        assert not pressed.app.prompt.kind
+        assert len(pressed.app.screen_stack) == 1
 
     app = use(model, steps, recording=recording)
     recording.close()

@@ -69,3 +69,24 @@ def test_keys_go_through_the_time() -> None:
 
     batches = [at(second, second) for second in range(100)]
     use(model, steps, batches=batches, about=About(recording="night.rec"))
+
+
+def test_keys_go_over_a_time_without_rows() -> None:
+    model = Model(DEFAULT, 1000, Timeline())
+    model.open([Decoder(EXITS.schema)])
+
+    async def steps(pressed: Pressed) -> None:
+        table = pressed.app.table
+        assert table
+        cursors = []
+        for _ in range(4):
+            await pressed.press("left_square_bracket")
+            cursors.append(table.cursor)
+        assert cursors == [4, 2, 0, 0]
+        await pressed.press("right_square_bracket")
+        assert table.cursor == 4
+        await pressed.press("s", "left_square_bracket")
+        assert "the rows are sorted" in pressed.lines[-1]
+
+    batches = [at(second, second, 2) for second in (0, 1, 500, 1000)]
+    use(model, steps, batches=batches, about=About(recording="night.rec"))
