@@ -2,7 +2,8 @@
 
 Seconds are those of an undisturbed machine: the CPU time of what seems to take too long is divided
 by what a fixed work takes more than it should, right behind it, since neighbours of a virtual
-machine can double what the same instructions take.
+machine can double what the same instructions take. What still takes too long is done again: the
+shortest time counts.
 
 A child takes jobs one after the other and writes a line for each. Where it dies, the first job
 without a line is the one that killed it, and another child goes on behind it.
@@ -29,6 +30,8 @@ CPU: Final = 2.0
 
 ENDLESS: Final = 5
 """Times ``CPU`` after which a job is killed."""
+
+_AGAIN: Final = 3  # times
 
 _REFERENCE: Final = 0.03
 """Seconds that ``_reference`` takes on the undisturbed machine that ``CPU`` is meant for."""
@@ -133,20 +136,28 @@ def _work(jobs: Sequence[int], job: Job, pipe: int) -> None:
         with suppress(ValueError):  # there is a lower one
             resource.setrlimit(kind, (limit, limit))
     for number in jobs:
-        prepared = job(number)
-        before = _seconds()
-        killed = ceil(before + CPU * ENDLESS)
-        resource.setrlimit(resource.RLIMIT_CPU, (killed, resource.RLIM_INFINITY))
-        Path("/proc/self/clear_refs").write_bytes(b"5")  # VmHWM begins anew
-        told, broken = _tried(prepared)
-        seconds = _seconds() - before
-        memory = max(_status("VmHWM") - start, 0)
-        if seconds > CPU:
-            seconds /= _slowness()
-        outcome = Outcome(number, told, broken, seconds, memory)
+        outcome = _measured(number, job(number), start)
+        for _ in range(_AGAIN):
+            if outcome.seconds > CPU:
+                again = _measured(number, job(number), start)
+                outcome = min(outcome, again, key=lambda one: one.seconds)
         line = json.dumps(outcome).encode() + b"\n"
         while line:
             line = line[os.write(pipe, line) :]
+
+
+def _measured(number: int, job: Callable[[], list[str]], start: int) -> Outcome:
+    """Do a job; ``start`` is the memory that the child had at its beginning."""
+    before = _seconds()
+    killed = ceil(before + CPU * ENDLESS)
+    resource.setrlimit(resource.RLIMIT_CPU, (killed, resource.RLIM_INFINITY))
+    Path("/proc/self/clear_refs").write_bytes(b"5")  # VmHWM begins anew
+    told, broken = _tried(job)
+    seconds = _seconds() - before
+    memory = max(_status("VmHWM") - start, 0)
+    if seconds > CPU:
+        seconds /= _slowness()
+    return Outcome(number, told, broken, seconds, memory)
 
 
 def _tried(job: Callable[[], list[str]]) -> tuple[list[str], bool]:
