@@ -108,8 +108,9 @@ def _wait_until_attached(terminal: _Terminal, caller: Path) -> None:
     end = time.monotonic() + _ATTACHED
     while time.monotonic() < end:
         with suppress(LookupError), _mapped(b"calls") as counts:
+            before = _COUNTS.unpack_from(counts)  # the map may be of a command that has ended
             subprocess.run([caller, "1000", "0.01", "1"], check=True)
-            if _COUNTS.unpack_from(counts)[0]:
+            if _COUNTS.unpack_from(counts) != before:
                 return
         time.sleep(0.1)
     raise SystemExit(
