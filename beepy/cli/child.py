@@ -48,7 +48,11 @@ def run(arguments: Sequence[str]) -> Ended:
 
     def end_child(number: int, frame: FrameType | None) -> None:
         del number, frame
-        os.kill(child, signal.SIGTERM)
+        if child:  # 0 would be the whole process group
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
+        else:
+            signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
 
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is for the child, which gets it too
     signal.signal(signal.SIGALRM, end_child)
